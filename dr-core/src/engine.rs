@@ -1,0 +1,863 @@
+//! The engine: a state machine that takes events and gives effects. It neither waits nor talks.
+//!
+//! What it guarantees: a [`Effect::Call`] that changes the cloud follows only the event that its `Began` entry is durable;
+//! a failed step stops only what depends on it; waits overlap, since a step waits for exactly what its edges name.
+
+mod report;
+mod retry;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::error::{Action, CloudError, StepError};
+use crate::journal::{Entry, New, What};
+use crate::plan::{Plan, Step, StepId};
+use crate::provider::{FoundData, Health, Owner, PriorData, Settled, WantedData};
+use crate::resource::Need;
+use crate::state::State;
+use crate::value::{self, Value};
+
+pub use report::{Outcome, Report};
+use retry::Decision;
+
+/// Milliseconds on a clock that only goes forward; the engine is told the time and never reads it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// This time and a duration later.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Time {
+        Time(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long after `earlier`; zero when it is not after it.
+    #[must_use]
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The bounds of a run.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Calls in flight at once. Default 64.
+    pub calls: usize,
+    /// Calls in flight at once for one service of one region. Default 24.
+    pub calls_per_service: usize,
+    /// How often a call is made that fails without an answer. Default 6.
+    pub attempts: u32,
+    /// How long something just created may stay invisible. Default 5 minutes.
+    pub eventual: Duration,
+    /// How long a deletion waits for what still uses the resource. Default 20 minutes.
+    pub dependency: Duration,
+    /// How long throttling is borne. Default 15 minutes.
+    pub throttled: Duration,
+    /// How long a resource may take until it works or is gone, at least; ten times the typical time if that is more.
+    /// Default 15 minutes.
+    pub settle: Duration,
+    /// How long after a cancel answers in flight are waited for. Default 8 seconds, inside a CI's grace period of ten.
+    pub grace: Duration,
+    /// Multiplies every wait between calls: below 1 in front of an emulator whose states take less time. Default 1.
+    pub scale: f64,
+    /// The seed of the jitter.
+    pub seed: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            calls: 64,
+            calls_per_service: 24,
+            attempts: 6,
+            eventual: Duration::from_secs(5 * 60),
+            dependency: Duration::from_secs(20 * 60),
+            throttled: Duration::from_secs(15 * 60),
+            settle: Duration::from_secs(15 * 60),
+            grace: Duration::from_secs(8),
+            scale: 1.0,
+            seed: 0,
+        }
+    }
+}
+
+/// What happened outside.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Every entry up to and including this sequence number is durable.
+    Persisted(u64),
+    /// An entry could not be made durable: no new call is begun.
+    StoreFailed(String),
+    /// A call was answered.
+    Returned(StepId, Result<Answer, CloudError>),
+    /// Time has passed.
+    Clock,
+    /// The user wants to stop: once, answers in flight are waited for; twice, they are not.
+    Cancel,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Make an entry durable, in the order given; several may be made durable together.
+    Persist(Entry),
+    /// Make a call.
+    Call(StepId, Call),
+    /// Come back at this time unless something happens before.
+    WaitUntil(Time),
+    /// The run is over.
+    Done(Box<Report>),
+}
+
+/// A call to a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// The type whose provider is called.
+    pub type_name: String,
+    /// Its region at the provider.
+    pub region: String,
+    /// What is called.
+    pub kind: CallKind,
+}
+
+/// Which function of a provider is called.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the arguments are those of `Provider`")]
+pub enum CallKind {
+    /// Is it there? Asked when the answer to a create is not known.
+    Find(WantedData),
+    Create { owner: Owner, args: Value },
+    Update { owner: Owner, prior: PriorData, args: Value },
+    Delete { owner: Owner, prior: PriorData },
+    Ready { owner: Owner, current: PriorData },
+    Gone { owner: Owner, prior: PriorData },
+    Adopt { owner: Owner, current: PriorData },
+}
+
+/// What a call gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// The outputs after a create or an update.
+    Outputs(Value),
+    /// A delete or an adoption was answered.
+    Done,
+    /// The answer to "does it work?".
+    Ready(Settled<Value>),
+    /// The answer to "is it gone?".
+    Gone(Settled<()>),
+    /// The answer to "is it there?".
+    Found(Option<Box<FoundData>>),
+}
+
+/// What a watcher of a run is told.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A step has started.
+    Began(StepId),
+    /// Its call was answered; what it made does not work yet, or has not left yet.
+    Accepted(StepId),
+    /// A call is made again at this time, after this answer.
+    Retrying(StepId, Time, CloudError),
+    /// A step is done.
+    Done(StepId),
+    /// A step was given up.
+    Failed(StepId, StepError),
+    /// A step is not done, because what it needs failed.
+    Skipped(StepId),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    Find,
+    Act,
+    Settle,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Something it needs is not far enough.
+    Waiting,
+    /// It could start and waits for a place.
+    Queued,
+    /// Its intent is being made durable.
+    Beginning,
+    /// A call is in flight.
+    Calling(Ask),
+    /// A call is made when the time comes.
+    Sleeping(Ask),
+    /// The time came; it waits for a place.
+    Woken(Ask),
+    Done,
+    Failed,
+    Skipped,
+}
+
+#[derive(Debug, Clone)]
+struct Track {
+    phase: Phase,
+    /// How many edges are not satisfied yet.
+    waiting: u32,
+    /// Failed calls in a row.
+    failures: u32,
+    /// Questions after an unclear answer that found nothing.
+    finds: u32,
+    /// The answer that made it ask.
+    unclear: Option<CloudError>,
+    /// When the first call was made.
+    began: Time,
+    /// When the call was answered.
+    accepted: Option<Time>,
+    /// Since when the class of the last failure persists.
+    failing_since: Option<Time>,
+    /// The resolved arguments, secrets as digests.
+    args: Value,
+    /// What the resource had before an update.
+    prior: Option<PriorData>,
+}
+
+/// A run of a plan.
+#[derive(Debug)]
+pub struct Run {
+    plan: Plan,
+    state: State,
+    secrets: BTreeMap<String, Value>,
+    limits: Limits,
+    tracks: Vec<Track>,
+    dependents: Vec<Vec<(StepId, Need)>>,
+    /// More urgent first.
+    queue: BinaryHeap<(Urgency, Reverse<StepId>)>,
+    woken: VecDeque<(StepId, Ask)>,
+    timers: BTreeSet<(Time, StepId)>,
+    urgency: Vec<Urgency>,
+    beginning: BTreeMap<u64, StepId>,
+    effects: VecDeque<Effect>,
+    notices: VecDeque<Notice>,
+    in_flight: usize,
+    in_flight_by_service: BTreeMap<(String, String), usize>,
+    /// Steps that are neither done, failed nor skipped.
+    open: usize,
+    now: Time,
+    announced: Option<Time>,
+    persisted: u64,
+    cancelled: Option<Time>,
+    abandoned: bool,
+    store_failure: Option<String>,
+    failures: Vec<StepError>,
+    random: u64,
+    finished: bool,
+}
+
+/// Milliseconds of work behind a step, ordered.
+type Urgency = u64;
+
+impl Run {
+    /// A run of a plan that starts at `now`. `secrets` are those of the running program (see [`Graph`](crate::Graph)).
+    ///
+    /// The state is that of the plan's start, which has to be durable already.
+    #[must_use]
+    pub fn new(plan: Plan, graph: &crate::graph::Graph, limits: Limits, now: Time) -> Run {
+        let state = plan.start.clone().unwrap_or_else(|| State::new(&plan.stack, &plan.lineage));
+        let mut dependents = vec![Vec::new(); plan.steps.len()];
+        let mut tracks = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            step.after.iter().for_each(|&(before, need)| dependents[before as usize].push((step.id, need)));
+            tracks.push(Track {
+                phase: Phase::Waiting,
+                waiting: step.after.len() as u32,
+                failures: 0,
+                finds: 0,
+                unclear: None,
+                began: now,
+                accepted: None,
+                failing_since: None,
+                args: Value::Null,
+                prior: None,
+            });
+        }
+        let urgency = plan.urgency_s().into_iter().map(|seconds| (seconds * 1000.0) as Urgency).collect();
+        let mut run = Run {
+            open: plan.steps.len(),
+            persisted: state.serial,
+            random: limits.seed ^ 0x5DEE_CE66_D1CE_4E5B,
+            plan,
+            state,
+            secrets: graph.secrets.clone(),
+            limits,
+            tracks,
+            dependents,
+            queue: BinaryHeap::new(),
+            woken: VecDeque::new(),
+            timers: BTreeSet::new(),
+            urgency,
+            beginning: BTreeMap::new(),
+            effects: VecDeque::new(),
+            notices: VecDeque::new(),
+            in_flight: 0,
+            in_flight_by_service: BTreeMap::new(),
+            now,
+            announced: None,
+            cancelled: None,
+            abandoned: false,
+            store_failure: None,
+            failures: Vec::new(),
+            finished: false,
+        };
+        for id in 0..run.tracks.len() as StepId {
+            if run.tracks[id as usize].waiting == 0 {
+                run.enqueue(id);
+            }
+        }
+        run
+    }
+
+    /// The state as of the entries given out so far.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The plan that is run.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What to tell a watcher next.
+    pub fn notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// What to do next; `None` means: nothing before the next event.
+    pub fn poll(&mut self) -> Option<Effect> {
+        loop {
+            if let Some(effect) = self.effects.pop_front() {
+                return Some(effect);
+            }
+            if self.finished {
+                return None;
+            }
+            if self.start_next() {
+                continue;
+            }
+            if self.is_over() {
+                self.finished = true;
+                return Some(Effect::Done(Box::new(self.report())));
+            }
+            let next = self.next_time();
+            if next.is_some() && next != self.announced {
+                self.announced = next;
+                return next.map(Effect::WaitUntil);
+            }
+            return None;
+        }
+    }
+
+    /// Takes an event.
+    pub fn handle(&mut self, now: Time, event: Event) {
+        self.now = self.now.max(now);
+        match event {
+            Event::Clock => {}
+            Event::Persisted(seq) => self.durable(seq),
+            Event::StoreFailed(why) => {
+                self.store_failure.get_or_insert(why);
+                self.stop_new();
+            }
+            Event::Returned(id, answer) => self.returned(id, answer),
+            Event::Cancel => match self.cancelled {
+                Some(_) => self.abandoned = true,
+                None => {
+                    self.cancelled = Some(self.now);
+                    self.stop_new();
+                }
+            },
+        }
+        self.wake();
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.cancelled.is_some() || self.store_failure.is_some()
+    }
+
+    /// Nothing that has not been called yet will be; what sleeps stays as it is recorded.
+    fn stop_new(&mut self) {
+        self.timers.clear();
+        self.woken.clear();
+        self.queue.clear();
+        for track in &mut self.tracks {
+            if let Phase::Sleeping(ask) | Phase::Woken(ask) = track.phase {
+                track.phase = Phase::Sleeping(ask);
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let durable = self.persisted >= self.state.serial || self.store_failure.is_some();
+        if self.is_stopping() {
+            let grace_over = self.cancelled.is_some_and(|at| self.now >= at.after(self.limits.grace));
+            return self.abandoned || grace_over || (self.in_flight == 0 && durable);
+        }
+        self.open == 0 && durable
+    }
+
+    fn next_time(&self) -> Option<Time> {
+        match self.cancelled {
+            Some(at) => Some(at.after(self.limits.grace)),
+            None => self.timers.first().map(|(time, _)| *time),
+        }
+    }
+
+    fn wake(&mut self) {
+        while let Some(&(time, id)) = self.timers.first() {
+            if time > self.now {
+                break;
+            }
+            self.timers.pop_first();
+            if let Phase::Sleeping(ask) = self.tracks[id as usize].phase {
+                self.tracks[id as usize].phase = Phase::Woken(ask);
+                self.woken.push_back((id, ask));
+            }
+        }
+    }
+
+    fn enqueue(&mut self, id: StepId) {
+        self.tracks[id as usize].phase = Phase::Queued;
+        self.queue.push((self.urgency[id as usize], Reverse(id)));
+    }
+
+    fn service(step: &Step) -> (String, String) {
+        let service = step.type_name.rsplit_once('.').map_or(step.type_name.as_str(), |(service, _)| service);
+        (service.to_owned(), step.region.clone())
+    }
+
+    fn has_place(&self, id: StepId) -> bool {
+        let service = Self::service(&self.plan.steps[id as usize]);
+        self.in_flight < self.limits.calls
+            && self.in_flight_by_service.get(&service).copied().unwrap_or_default() < self.limits.calls_per_service
+    }
+
+    fn take_place(&mut self, id: StepId) {
+        self.in_flight += 1;
+        *self.in_flight_by_service.entry(Self::service(&self.plan.steps[id as usize])).or_default() += 1;
+    }
+
+    fn free_place(&mut self, id: StepId) {
+        self.in_flight -= 1;
+        let service = Self::service(&self.plan.steps[id as usize]);
+        if let Some(n) = self.in_flight_by_service.get_mut(&service) {
+            *n -= 1;
+        }
+    }
+
+    /// Starts one step or one due call, if there is one and a place for it.
+    fn start_next(&mut self) -> bool {
+        if self.is_stopping() || self.in_flight >= self.limits.calls {
+            return false;
+        }
+        if let Some(at) = self.woken.iter().position(|&(id, _)| self.has_place(id)) {
+            if let Some((id, ask)) = self.woken.remove(at) {
+                self.take_place(id);
+                self.call(id, ask);
+                return true;
+            }
+        }
+        // Steps of a service that has no place are put back; the others are not held up by them.
+        let mut held = Vec::new();
+        let mut started = false;
+        while let Some((urgency, Reverse(id))) = self.queue.pop() {
+            if self.has_place(id) {
+                self.begin(id);
+                started = true;
+                break;
+            }
+            held.push((urgency, Reverse(id)));
+        }
+        self.queue.extend(held);
+        started
+    }
+
+    fn record(&mut self, id: StepId, what: What) {
+        let step = &self.plan.steps[id as usize];
+        let (address, generation) = (step.address.clone(), step.generation);
+        self.record_for(address, generation, what);
+    }
+
+    fn record_for(&mut self, address: Address, generation: u32, event: What) {
+        let entry = Entry { seq: self.state.serial, address, generation, event };
+        // An entry that the state refuses would make the journal unreadable: a bug of the engine, found by simulation.
+        self.state.apply(&entry).expect("the engine records only what follows from the state");
+        self.effects.push_back(Effect::Persist(entry));
+    }
+
+    /// Makes the intent of a step durable; its call follows.
+    fn begin(&mut self, id: StepId) {
+        let step = self.plan.steps[id as usize].clone();
+        self.tracks[id as usize].began = self.now;
+        if let Some(error) = step.blocked {
+            self.fail(id, error);
+            return;
+        }
+        let args = match self.resolve(&step.inputs) {
+            Ok(args) => args,
+            Err(error) => {
+                self.fail(id, error);
+                return;
+            }
+        };
+        self.notices.push_back(Notice::Began(id));
+        let existing = self.state.instance(step.address.as_str(), step.generation).cloned();
+        match step.action {
+            Action::Forget => {
+                self.record(id, What::Succeeded { action: Action::Forget, outputs: None });
+                self.done(id);
+                return;
+            }
+            Action::Settle => {
+                self.tracks[id as usize].accepted = Some(self.now);
+                self.tracks[id as usize].args = existing.map(|i| i.args).unwrap_or_default();
+                self.take_place(id);
+                self.call(id, Ask::Settle);
+                return;
+            }
+            Action::Adopt => {
+                if let Some(from) = step.from {
+                    self.record(id, What::Moved { from });
+                }
+                self.began(id, Action::Adopt, Value::Null, BTreeMap::new(), Vec::new(), None);
+            }
+            Action::Create => {
+                let create = New {
+                    type_name: step.type_name,
+                    region: step.region,
+                    token: step.token,
+                    on_remove: step.on_remove,
+                    needs: step.needs,
+                };
+                self.tracks[id as usize].args = args.clone();
+                // A create that was begun before is asked about first.
+                if existing.is_some() {
+                    self.tracks[id as usize].unclear = Some(never_answered());
+                }
+                self.began(id, Action::Create, args, step.tags, Vec::new(), Some(create));
+            }
+            Action::Update => {
+                self.tracks[id as usize].prior = existing.and_then(|instance| {
+                    instance.outputs.map(|outputs| PriorData { args: instance.args, outputs })
+                });
+                self.tracks[id as usize].args = args.clone();
+                self.began(id, Action::Update, args, step.tags, step.needs, None);
+            }
+            Action::Delete => {
+                let instance = existing;
+                self.tracks[id as usize].prior = instance.and_then(|instance| {
+                    instance.outputs.map(|outputs| PriorData { args: instance.args, outputs })
+                });
+                self.began(id, Action::Delete, Value::Null, BTreeMap::new(), Vec::new(), None);
+            }
+        }
+        self.take_place(id);
+    }
+
+    fn began(
+        &mut self,
+        id: StepId,
+        action: Action,
+        args: Value,
+        tags: BTreeMap<String, String>,
+        needs: Vec<Address>,
+        create: Option<New>,
+    ) {
+        self.tracks[id as usize].phase = Phase::Beginning;
+        self.beginning.insert(self.state.serial, id);
+        self.record(id, What::Began { action, args, tags, needs, create });
+    }
+
+    fn durable(&mut self, seq: u64) {
+        self.persisted = self.persisted.max(seq + 1);
+        while let Some(entry) = self.beginning.first_entry() {
+            if *entry.key() > seq {
+                break;
+            }
+            let id = entry.remove();
+            if self.is_stopping() {
+                // The intent is recorded and the call not made: the next run asks and finds nothing.
+                self.free_place(id);
+                continue;
+            }
+            let ask = if self.tracks[id as usize].unclear.is_some() { Ask::Find } else { Ask::Act };
+            self.call(id, ask);
+        }
+    }
+
+    /// The inputs with every reference replaced by what exists now; secrets stay digests.
+    fn resolve(&self, inputs: &Value) -> Result<Value, CloudError> {
+        let missing = std::cell::RefCell::new(None);
+        let (args, complete) = value::resolve(inputs, &|reference| {
+            let found = self.state.outputs(reference.address).and_then(|outputs| reference.select(outputs));
+            if found.is_none() {
+                missing.borrow_mut().get_or_insert(match reference.index {
+                    Some(index) => format!("{}.{}[{index}]", reference.address, reference.field),
+                    None => format!("{}.{}", reference.address, reference.field),
+                });
+            }
+            found
+        });
+        if complete {
+            return Ok(args);
+        }
+        let what = missing.into_inner().unwrap_or_default();
+        Err(retry::internal("MissingOutput", format!("`{what}` has no value although its resource exists")))
+    }
+
+    fn owner(&self, step: &Step) -> Owner {
+        Owner {
+            stack: self.plan.stack.clone(),
+            region: step.region.clone(),
+            address: step.address.clone(),
+            generation: step.generation,
+            token: step.token.clone(),
+            tags: step.tags.clone(),
+        }
+    }
+
+    /// Makes a call; the place is taken already.
+    fn call(&mut self, id: StepId, ask: Ask) {
+        let step = &self.plan.steps[id as usize];
+        let track = &self.tracks[id as usize];
+        let mut args = track.args.clone();
+        if let Err(problem) = value::reveal(&mut args, &|digest| self.secrets.get(digest).cloned()) {
+            self.free_place(id);
+            self.fail(id, retry::internal("SecretUnknown", problem));
+            return;
+        }
+        let owner = self.owner(step);
+        let current = || {
+            let instance = self.state.instance(step.address.as_str(), step.generation)?;
+            Some(PriorData { args: instance.args.clone(), outputs: instance.outputs.clone()? })
+        };
+        let wanted = |args| WantedData {
+            stack: self.plan.stack.clone(),
+            address: step.address.clone(),
+            generation: step.generation,
+            token: step.token.clone(),
+            args,
+            outputs: current().map(|prior| prior.outputs),
+        };
+        let kind = match (step.action, ask) {
+            (_, Ask::Find) => Some(CallKind::Find(wanted(args))),
+            (Action::Create, Ask::Act) => Some(CallKind::Create { owner, args }),
+            (Action::Update, Ask::Act) => {
+                track.prior.clone().map(|prior| CallKind::Update { owner, prior, args })
+            }
+            (Action::Adopt, Ask::Act) => current().map(|current| CallKind::Adopt { owner, current }),
+            (Action::Delete, Ask::Act) => track.prior.clone().map(|prior| CallKind::Delete { owner, prior }),
+            (Action::Delete, Ask::Settle) => track.prior.clone().map(|prior| CallKind::Gone { owner, prior }),
+            (_, Ask::Settle) => current().map(|current| CallKind::Ready { owner, current }),
+            (Action::Forget | Action::Settle, Ask::Act) => None,
+        };
+        let (type_name, region) = (step.type_name.clone(), step.region.clone());
+        match kind {
+            Some(kind) => {
+                self.tracks[id as usize].phase = Phase::Calling(ask);
+                self.effects.push_back(Effect::Call(id, Call { type_name, region, kind }));
+            }
+            None => {
+                // Only a copy whose creation never had an answer has no outputs: there is nothing to delete by.
+                let action = step.action;
+                self.free_place(id);
+                if action == Action::Delete {
+                    self.record(id, What::Succeeded { action: Action::Delete, outputs: None });
+                    self.done(id);
+                } else {
+                    self.fail(id, retry::internal("MissingOutput", "the resource has no recorded outputs".to_owned()));
+                }
+            }
+        }
+    }
+
+    fn sleep(&mut self, id: StepId, delay: Duration, ask: Ask) {
+        if self.is_stopping() {
+            self.tracks[id as usize].phase = Phase::Sleeping(ask);
+            return;
+        }
+        let delay = delay.mul_f64(self.limits.scale.max(0.0));
+        self.tracks[id as usize].phase = Phase::Sleeping(ask);
+        self.timers.insert((self.now.after(delay.max(Duration::from_millis(1))), id));
+    }
+
+    fn returned(&mut self, id: StepId, answer: Result<Answer, CloudError>) {
+        let Phase::Calling(ask) = self.tracks[id as usize].phase else { return };
+        self.free_place(id);
+        let action = self.plan.steps[id as usize].action;
+        match answer {
+            Err(error) => match self.decide(id, ask, &error) {
+                Decision::Success => self.succeed(id),
+                Decision::Again(delay, ask) => {
+                    let at = self.now.after(delay.mul_f64(self.limits.scale.max(0.0)));
+                    self.notices.push_back(Notice::Retrying(id, at, error));
+                    self.sleep(id, delay, ask);
+                }
+                Decision::Fail(error) => self.fail(id, *error),
+            },
+            Ok(answer) => {
+                let track = &mut self.tracks[id as usize];
+                track.failures = 0;
+                track.failing_since = None;
+                match answer {
+                    Answer::Outputs(outputs) => self.accepted(id, Some(outputs)),
+                    Answer::Done if action == Action::Delete => self.accepted(id, None),
+                    Answer::Done => self.succeed(id),
+                    Answer::Ready(Settled::Yes(outputs)) => {
+                        self.record(id, What::Succeeded { action, outputs: Some(outputs) });
+                        self.done(id);
+                    }
+                    Answer::Gone(Settled::Yes(())) => self.succeed(id),
+                    Answer::Ready(Settled::AskAgainIn(delay)) | Answer::Gone(Settled::AskAgainIn(delay)) => {
+                        match self.overdue(id) {
+                            Some(error) => self.fail(id, error),
+                            None => self.sleep(id, delay, Ask::Settle),
+                        }
+                    }
+                    Answer::Ready(Settled::Failed(error)) => {
+                        self.record(id, What::Broken);
+                        self.fail(id, error);
+                    }
+                    Answer::Gone(Settled::Failed(error)) => self.fail(id, error),
+                    Answer::Found(Some(found)) => self.found(id, *found),
+                    Answer::Found(None) => self.not_found(id),
+                }
+            }
+        }
+    }
+
+    /// A create whose answer was lost had been made: it goes on from there.
+    fn found(&mut self, id: StepId, found: FoundData) {
+        self.tracks[id as usize].unclear = None;
+        match found.health {
+            Health::Failed => {
+                self.record(id, What::Accepted { outputs: Some(found.outputs) });
+                self.record(id, What::Broken);
+                let error = retry::internal("Failed", "it exists and will never work".to_owned())
+                    .hint("deploy again: it will be replaced");
+                self.fail(id, error);
+            }
+            Health::Leaving => {
+                let error = retry::internal("Leaving", "somebody is deleting it".to_owned()).hint("deploy again later");
+                self.fail(id, error);
+            }
+            Health::Pending | Health::Ready => {
+                let track = &self.tracks[id as usize];
+                let differs = found.args.as_ref().is_some_and(|args| *args != track.args);
+                self.record(id, What::Accepted { outputs: Some(found.outputs.clone()) });
+                if differs {
+                    // What was made before is brought to what is wanted now; the next plan does it, with its own intent.
+                    let args = found.args.unwrap_or_default();
+                    let (tags, needs) = {
+                        let step = &self.plan.steps[id as usize];
+                        (found.tags.unwrap_or_else(|| step.tags.clone()), step.needs.clone())
+                    };
+                    self.record(id, What::Began { action: Action::Update, args, tags, needs, create: None });
+                    self.record(id, What::Accepted { outputs: Some(found.outputs) });
+                }
+                self.accept(id);
+            }
+        }
+    }
+
+    fn not_found(&mut self, id: StepId) {
+        match self.decide_not_found(id) {
+            Decision::Again(delay, ask) => self.sleep(id, delay, ask),
+            Decision::Fail(error) => self.fail(id, *error),
+            Decision::Success => self.succeed(id),
+        }
+    }
+
+    fn accepted(&mut self, id: StepId, outputs: Option<Value>) {
+        self.record(id, What::Accepted { outputs });
+        self.accept(id);
+    }
+
+    /// The call was answered: those that need no more start, and the question whether it is done is asked.
+    fn accept(&mut self, id: StepId) {
+        self.tracks[id as usize].accepted = Some(self.now);
+        self.notices.push_back(Notice::Accepted(id));
+        self.satisfy(id, Need::Accepted);
+        if self.is_stopping() {
+            self.tracks[id as usize].phase = Phase::Sleeping(Ask::Settle);
+            return;
+        }
+        self.tracks[id as usize].phase = Phase::Woken(Ask::Settle);
+        self.woken.push_back((id, Ask::Settle));
+    }
+
+    fn succeed(&mut self, id: StepId) {
+        let action = self.plan.steps[id as usize].action;
+        self.record(id, What::Succeeded { action, outputs: None });
+        self.done(id);
+    }
+
+    fn done(&mut self, id: StepId) {
+        if self.tracks[id as usize].accepted.is_none() {
+            self.satisfy(id, Need::Accepted);
+        }
+        self.tracks[id as usize].phase = Phase::Done;
+        self.open -= 1;
+        self.notices.push_back(Notice::Done(id));
+        self.satisfy(id, Need::Ready);
+    }
+
+    fn satisfy(&mut self, id: StepId, reached: Need) {
+        for at in 0..self.dependents[id as usize].len() {
+            let (dependent, need) = self.dependents[id as usize][at];
+            let track = &mut self.tracks[dependent as usize];
+            if need == reached && track.phase == Phase::Waiting {
+                track.waiting -= 1;
+                if track.waiting == 0 && !self.is_stopping() {
+                    self.enqueue(dependent);
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, id: StepId, source: CloudError) {
+        let step = &self.plan.steps[id as usize];
+        let error = StepError {
+            action: step.action,
+            address: step.address.clone(),
+            declared_at: step.declared_at.clone(),
+            attempts: self.tracks[id as usize].failures.max(1),
+            source,
+        };
+        if self.state.instance(step.address.as_str(), step.generation).is_some() {
+            let (action, cloud) = (step.action, error.source.clone());
+            self.record(id, What::Failed { action, error: cloud });
+        }
+        self.tracks[id as usize].phase = Phase::Failed;
+        self.open -= 1;
+        self.notices.push_back(Notice::Failed(id, error.clone()));
+        self.failures.push(error);
+        // Only what depends on it stops.
+        let mut stack = vec![id];
+        while let Some(failed) = stack.pop() {
+            for at in 0..self.dependents[failed as usize].len() {
+                let (dependent, _) = self.dependents[failed as usize][at];
+                let track = &mut self.tracks[dependent as usize];
+                if track.phase == Phase::Waiting {
+                    track.phase = Phase::Skipped;
+                    self.open -= 1;
+                    self.notices.push_back(Notice::Skipped(dependent));
+                    stack.push(dependent);
+                }
+            }
+        }
+    }
+}
+
+fn never_answered() -> CloudError {
+    let mut error = retry::internal("NoAnswer", "an earlier run made this call and never got its answer".to_owned());
+    error.certainty = crate::error::Certainty::Unknown;
+    error
+}

@@ -1,0 +1,543 @@
+//! From program, state and what was read to steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Plan, PlanError, PlanErrors, Step, StepId, digest, timing};
+use crate::address::Address;
+use crate::diff;
+use crate::error::{Action, CloudError};
+use crate::graph::{Graph, Node};
+use crate::observed::Observed;
+use crate::resource::{Kind, Need, OnRemove, Replacement};
+use crate::state::{FORMAT, Instance, State, Status};
+use crate::value::{self, Value};
+
+impl Plan {
+    /// What makes the cloud what the program says: the program, the last known state, and what was just read.
+    ///
+    /// # Errors
+    /// All reasons why there is none: protected resources, undeclared renames, failed lookups, impossible moves.
+    pub fn between(graph: &Graph, state: &State, observed: &Observed) -> Result<Plan, PlanErrors> {
+        let (corrected, drift) = observed.reconcile(graph, state);
+        // The run itself makes the moves, so it starts from the state without them.
+        let unmoved = (!graph.moves.is_empty()).then(|| corrected.clone());
+        let mut planner = Planner::new(graph, corrected, observed);
+        planner.moves();
+        planner.forward();
+        planner.backward();
+        planner.renames();
+        planner.edges();
+        let Planner { state: moved, steps, errors, kept, pinned, .. } = planner;
+        let start = match unmoved {
+            Some(mut start) => {
+                start.resources.extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
+                start
+            }
+            None => moved,
+        };
+        if !errors.is_empty() {
+            return Err(PlanErrors(errors));
+        }
+        let steps = timing::sorted(steps).map_err(|cycle| PlanErrors(vec![PlanError::Cycle(cycle)]))?;
+        Ok(Plan {
+            format: FORMAT,
+            stack: graph.name().to_owned(),
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+            program: digest(graph),
+            start: Some(start),
+            steps,
+            kept,
+            drift,
+            findings: graph.findings().to_vec(),
+        })
+    }
+
+    /// What takes everything away: the plan to an empty program of the same name.
+    ///
+    /// # Errors
+    /// A resource is protected.
+    pub fn teardown(graph: &Graph, state: &State, observed: &Observed) -> Result<Plan, PlanErrors> {
+        let mut empty = Graph::empty(graph.name());
+        // Schemas are needed to tell durations; the program itself is gone.
+        empty.schemas = graph.schemas();
+        Plan::between(&empty, state, observed)
+    }
+}
+
+/// What a reference to a node gives while planning.
+enum Known {
+    /// It exists and stays.
+    Outputs(Value),
+    /// It is made by a step of this plan.
+    AfterStep,
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    state: State,
+    observed: &'a Observed,
+    steps: Vec<Step>,
+    errors: Vec<PlanError>,
+    kept: u32,
+    known: BTreeMap<&'a str, Known>,
+    /// The step that makes, changes or settles the resource at an address.
+    forward: BTreeMap<Address, StepId>,
+    /// The steps that delete copies of the resource at an address, with the generation.
+    deletes: BTreeMap<Address, Vec<StepId>>,
+    /// Addresses that are replaced with the old copy going first.
+    delete_first: BTreeSet<Address>,
+    /// Addresses that are replaced.
+    replaced: BTreeSet<Address>,
+    /// The lookups that this plan keeps.
+    pinned: Vec<Address>,
+    /// The generation of the next new resource.
+    next_generation: u32,
+    /// What each address of the state needed before the plan changed anything.
+    old_needs: BTreeMap<Address, Vec<Address>>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, state: State, observed: &'a Observed) -> Self {
+        let old_needs = state.resources.iter().map(|(a, r)| (a.clone(), r.needs.clone())).collect();
+        Planner {
+            pinned: Vec::new(),
+            next_generation: state.generation + 1,
+            graph,
+            state,
+            observed,
+            steps: Vec::new(),
+            errors: Vec::new(),
+            kept: 0,
+            known: BTreeMap::new(),
+            forward: BTreeMap::new(),
+            deletes: BTreeMap::new(),
+            delete_first: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            old_needs,
+        }
+    }
+
+    /// Renames in the working state what the program says was moved; a step for each gives it its new ownership.
+    fn moves(&mut self) {
+        for (old, new) in &self.graph.moves {
+            let matching: Vec<(Address, String)> = self
+                .state
+                .resources
+                .keys()
+                .filter_map(|address| moved_address(address.as_str(), old, new).map(|to| (address.clone(), to)))
+                .collect();
+            for (from, to) in matching {
+                let fail = |why: &str| PlanError::Move { old: old.clone(), new: new.clone(), why: why.to_owned() };
+                let to: Address = match to.parse() {
+                    Ok(to) => to,
+                    Err(_) => {
+                        self.errors.push(fail("the new address is not valid"));
+                        continue;
+                    }
+                };
+                if self.graph.get(to.as_str()).is_none() {
+                    self.errors.push(fail("the program has nothing at the new address"));
+                    continue;
+                }
+                if self.graph.get(from.as_str()).is_some() {
+                    self.errors.push(fail("the program still has the old address"));
+                    continue;
+                }
+                if self.state.resources.contains_key(&to) {
+                    self.errors.push(fail("there is a resource at the new address already"));
+                    continue;
+                }
+                let Some(record) = self.state.resources.remove(&from) else { continue };
+                if let Some(current) = &record.current {
+                    let mut step = self.step(Action::Adopt, &to, &record.type_name, &record.region, current);
+                    step.from = Some(from.clone());
+                    step.reason = Some(format!("moved from {from}"));
+                    step.expected_s = 1.0;
+                    self.push_forward(step);
+                }
+                self.state.resources.insert(to.clone(), record);
+                let rename = |needs: &mut Vec<Address>| {
+                    needs.iter_mut().filter(|need| **need == from).for_each(|need| *need = to.clone());
+                };
+                self.state.resources.values_mut().for_each(|record| rename(&mut record.needs));
+                if let Some(needs) = self.old_needs.remove(&from) {
+                    self.old_needs.insert(to.clone(), needs);
+                }
+                self.old_needs.values_mut().for_each(rename);
+            }
+        }
+    }
+
+    /// One pass over the program in topological order.
+    fn forward(&mut self) {
+        let graph = self.graph;
+        for node in graph.nodes() {
+            match node.schema.kind {
+                Kind::Lookup => self.lookup(node),
+                Kind::Managed => self.managed(node),
+            }
+        }
+    }
+
+    fn resolve(&self, node: &Node) -> (Value, bool) {
+        value::resolve(&node.inputs, &|reference| match self.known.get(reference.address)? {
+            Known::Outputs(outputs) => reference.select(outputs),
+            Known::AfterStep => None,
+        })
+    }
+
+    fn lookup(&mut self, node: &'a Node) {
+        let (inputs, complete) = self.resolve(node);
+        let at = || (node.address.clone(), node.declared_at.clone());
+        let pinned = self.state.resources.get(&node.address).and_then(|record| record.current.as_ref());
+        let pinned = pinned.filter(|current| diff::inputs(node.schema, &current.args, &inputs).is_empty());
+        if let Some(outputs) = pinned.and_then(|current| current.outputs.clone()) {
+            self.known.insert(node.address.as_str(), Known::Outputs(outputs));
+            return;
+        }
+        if !complete {
+            let (address, at) = at();
+            self.errors.push(PlanError::LookupTooEarly { address, at });
+            return;
+        }
+        let found = self.observed.found.iter().find(|(_, _, data)| data.address == node.address);
+        match (found, self.blocked(node.schema.type_name, &node.region)) {
+            (Some((_, _, data)), _) => {
+                self.known.insert(node.address.as_str(), Known::Outputs(data.outputs.clone()));
+                self.pin(node, inputs, data.outputs.clone());
+            }
+            // Everything that builds on it is blocked with it.
+            (None, Some(_)) => {
+                self.known.insert(node.address.as_str(), Known::AfterStep);
+            }
+            (None, None) => {
+                let (address, at) = at();
+                self.errors.push(PlanError::NotFound { address, at });
+            }
+        }
+    }
+
+    /// Keeps what was looked up, so that a value that moves (the newest image) does not replace what was built on it.
+    fn pin(&mut self, node: &Node, args: Value, outputs: Value) {
+        let token = self.state.token(&node.address, 0);
+        let instance =
+            Instance { generation: 0, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready };
+        self.pinned.push(node.address.clone());
+        self.state.resources.insert(
+            node.address.clone(),
+            crate::state::Record {
+                type_name: node.schema.type_name.to_owned(),
+                region: node.region.to_string(),
+                on_remove: OnRemove::Retain,
+                needs: Vec::new(),
+                current: Some(instance),
+                deposed: Vec::new(),
+            },
+        );
+    }
+
+    fn blocked(&self, type_name: &str, region: &str) -> Option<CloudError> {
+        self.observed.failed.get(&(type_name.to_owned(), region.to_owned())).cloned()
+    }
+
+    fn managed(&mut self, node: &'a Node) {
+        let (inputs, _) = self.resolve(node);
+        let needs: Vec<Address> = self.graph.needs(node.address.as_str()).map(|(n, _)| n.address.clone()).collect();
+        let record = self.state.resources.get(&node.address);
+        let Some(current) = record.and_then(|record| record.current.clone()) else {
+            self.create(node, inputs, needs, None, Vec::new());
+            return;
+        };
+        let (type_name, region) = record.map(|r| (r.type_name.clone(), r.region.clone())).unwrap_or_default();
+        let same_kind = type_name == node.schema.type_name && region == *node.region;
+        let changes = if same_kind { diff::inputs(node.schema, &current.args, &inputs) } else { Vec::new() };
+        let reason = if type_name != node.schema.type_name {
+            Some(format!("it was a {type_name}"))
+        } else if region != *node.region {
+            Some(format!("it moves from {region} to {}", node.region))
+        } else if current.status == Status::Failed {
+            Some("it exists and will never work".to_owned())
+        } else if current.status == Status::Creating && current.outputs.is_none() {
+            // The create call has no known answer and nothing could be read: asked about by the step itself.
+            self.create(node, inputs, needs, Some(&current), Vec::new());
+            return;
+        } else {
+            let fixed: Vec<_> = changes.iter().filter(|c| c.replace).map(|c| format!("`{}`", c.field)).collect();
+            (!fixed.is_empty()).then(|| format!("{} cannot change in place", fixed.join(" and ")))
+        };
+        if let Some(reason) = reason {
+            self.replace(node, inputs, needs, reason, changes);
+            return;
+        }
+        let tags = diff::tags(&current.tags, &node.tags);
+        let outputs = current.outputs.clone().unwrap_or(Value::Null);
+        self.known.insert(node.address.as_str(), Known::Outputs(outputs));
+        let changes: Vec<_> = changes.into_iter().chain(tags).collect();
+        let action = match current.status {
+            _ if !changes.is_empty() => Action::Update,
+            Status::Updating => Action::Update,
+            Status::Accepted | Status::Creating => Action::Settle,
+            Status::Ready | Status::Failed | Status::Deleting => {
+                if !self.forward.contains_key(&node.address) {
+                    self.kept += 1;
+                }
+                return;
+            }
+        };
+        let mut step = self.step(action, &node.address, node.schema.type_name, &node.region, &current);
+        step.inputs = node.inputs.clone();
+        step.tags = node.tags.as_ref().clone();
+        step.needs = needs;
+        step.changes = changes;
+        step.on_remove = node.on_remove;
+        step.expected_s = if action == Action::Settle { node.schema.create_s } else { 1.0 };
+        step.declared_at = Some(node.declared_at.clone());
+        if action == Action::Settle {
+            step.reason = Some("an earlier run left it unfinished".to_owned());
+        } else if step.changes.is_empty() {
+            step.reason = Some("an earlier update was interrupted".to_owned());
+        }
+        self.push_forward(step);
+    }
+
+    fn create(
+        &mut self,
+        node: &'a Node,
+        _resolved: Value,
+        needs: Vec<Address>,
+        again: Option<&Instance>,
+        changes: Vec<diff::Change>,
+    ) -> StepId {
+        let generation = again.map_or(self.next_generation, |instance| instance.generation);
+        self.next_generation += u32::from(again.is_none());
+        let token = again.map_or_else(|| self.state.token(&node.address, generation), |i| i.token.clone());
+        let step = Step {
+            id: 0,
+            action: Action::Create,
+            address: node.address.clone(),
+            type_name: node.schema.type_name.to_owned(),
+            region: node.region.to_string(),
+            generation,
+            token,
+            inputs: node.inputs.clone(),
+            tags: node.tags.as_ref().clone(),
+            needs,
+            on_remove: node.on_remove,
+            after: Vec::new(),
+            changes,
+            reason: None,
+            replacement: false,
+            from: None,
+            expected_s: node.schema.create_s,
+            blocked: self.blocked(node.schema.type_name, &node.region),
+            declared_at: Some(node.declared_at.clone()),
+        };
+        self.known.insert(node.address.as_str(), Known::AfterStep);
+        self.push_forward(step)
+    }
+
+    fn replace(&mut self, node: &'a Node, inputs: Value, needs: Vec<Address>, reason: String, changes: Vec<diff::Change>) {
+        if node.on_remove == OnRemove::Protect {
+            let what = format!("replaced: {reason}");
+            self.errors.push(PlanError::Protected { address: node.address.clone(), what });
+        }
+        let forced = needs.iter().any(|need| self.delete_first.contains(need));
+        let delete_first = forced || node.schema.replacement == Replacement::DeleteFirst;
+        let id = self.create(node, inputs, needs, None, changes);
+        self.steps[id as usize].replacement = true;
+        self.steps[id as usize].reason = Some(reason.clone());
+        self.replaced.insert(node.address.clone());
+        if delete_first {
+            self.delete_first.insert(node.address.clone());
+        }
+        if let Some(old) = self.state.resources.get(&node.address).and_then(|record| record.current.clone()) {
+            let what = if delete_first { "its place is needed first" } else { "replaced" };
+            self.delete(&node.address, &old, Some(what.to_owned()), true);
+        }
+    }
+
+    /// What the state has and the program does not, and old copies of what it has.
+    fn backward(&mut self) {
+        let records: Vec<(Address, crate::state::Record)> =
+            self.state.resources.iter().map(|(address, record)| (address.clone(), record.clone())).collect();
+        for (address, record) in records {
+            for old in &record.deposed {
+                self.delete(&address, old, Some("left over from an earlier run".to_owned()), true);
+            }
+            if self.graph.get(address.as_str()).is_some() {
+                continue;
+            }
+            let Some(current) = record.current else { continue };
+            match record.on_remove {
+                OnRemove::Protect => {
+                    self.errors.push(PlanError::Protected { address, what: "deleted".to_owned() });
+                }
+                OnRemove::Retain => {
+                    let step = self.step(Action::Forget, &address, &record.type_name, &record.region, &current);
+                    // Dropping it takes no call and no time; what it needs is deleted as if it were gone.
+                    let id = self.push(step);
+                    self.deletes.entry(address).or_default().push(id);
+                }
+                OnRemove::Destroy => {
+                    self.delete(&address, &current, None, false);
+                }
+            }
+        }
+    }
+
+    fn delete(&mut self, address: &Address, copy: &Instance, reason: Option<String>, replacement: bool) {
+        let Some(record) = self.state.resources.get(address) else { return };
+        let (type_name, region) = (record.type_name.clone(), record.region.clone());
+        let mut step = self.step(Action::Delete, address, &type_name, &region, copy);
+        step.reason = reason;
+        step.replacement = replacement && self.replaced.contains(address);
+        step.expected_s = self.graph.schema(&type_name).map_or(1.0, |schema| schema.delete_s);
+        step.blocked = self.blocked(&type_name, &region);
+        step.declared_at = self.graph.get(address.as_str()).map(|node| node.declared_at.clone());
+        let id = self.push(step);
+        self.deletes.entry(address.clone()).or_default().push(id);
+    }
+
+    /// Refuses a delete and a create that are equal but for the address, unless the program accepts it.
+    fn renames(&mut self) {
+        let accepted: BTreeSet<(&str, &str)> =
+            self.graph.not_moved.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+        let mut gone: BTreeMap<(&str, &str, String), &Address> = BTreeMap::new();
+        for step in self.steps.iter().filter(|step| step.action == Action::Delete && !step.replacement) {
+            let record = self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
+            if let Some(current) = record.and_then(|record| record.current.as_ref()) {
+                gone.insert((&step.type_name, &step.region, current.args.to_string()), &step.address);
+            }
+        }
+        if gone.is_empty() {
+            return;
+        }
+        let mut errors = Vec::new();
+        for step in self.steps.iter().filter(|step| step.action == Action::Create && !step.replacement) {
+            let (inputs, complete) = value::resolve(&step.inputs, &|reference| {
+                match self.known.get(reference.address)? {
+                    Known::Outputs(outputs) => reference.select(outputs),
+                    Known::AfterStep => None,
+                }
+            });
+            if !complete {
+                continue;
+            }
+            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), inputs.to_string())) {
+                if !accepted.contains(&(old.as_str(), step.address.as_str())) {
+                    errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
+                }
+            }
+        }
+        self.errors.extend(errors);
+    }
+
+    /// Which steps come first.
+    fn edges(&mut self) {
+        let mut edges: Vec<(StepId, StepId, Need)> = Vec::new();
+        // A resource is made or changed after what it needs.
+        for (address, &id) in &self.forward {
+            if self.steps[id as usize].action == Action::Adopt {
+                continue;
+            }
+            for (needed, need) in self.graph.needs(address.as_str()) {
+                if let Some(&before) = self.forward.get(&needed.address) {
+                    edges.push((id, before, need));
+                }
+            }
+            if self.delete_first.contains(address) {
+                for &old in self.deletes.get(address).into_iter().flatten() {
+                    edges.push((id, old, Need::Ready));
+                }
+            }
+        }
+        // A copy is deleted after everything that used it is gone, or points elsewhere.
+        let mut users: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
+        for (user, needs) in &self.old_needs {
+            needs.iter().for_each(|need| users.entry(need).or_default().push(user));
+        }
+        for (address, deletes) in &self.deletes {
+            for &id in deletes {
+                for user in users.get(address).into_iter().flatten() {
+                    for &gone in self.deletes.get(*user).into_iter().flatten() {
+                        edges.push((id, gone, Need::Ready));
+                    }
+                    match self.forward.get(*user) {
+                        // When the old copy has to go first, nothing can be pointed to the new one before.
+                        Some(&moved) if !self.delete_first.contains(address) => edges.push((id, moved, Need::Ready)),
+                        _ => {}
+                    }
+                }
+                if self.replaced.contains(address) && !self.delete_first.contains(address) {
+                    if let Some(&new) = self.forward.get(address) {
+                        edges.push((id, new, Need::Ready));
+                    }
+                }
+            }
+        }
+        for (id, before, need) in edges {
+            self.steps[id as usize].after.push((before, need));
+        }
+        for step in &mut self.steps {
+            step.after.sort_unstable();
+            // The stronger need of two between the same steps stays.
+            step.after.dedup_by(|later, kept| {
+                let same = later.0 == kept.0;
+                if same {
+                    kept.1 = kept.1.max(later.1);
+                }
+                same
+            });
+        }
+    }
+
+    fn step(&self, action: Action, address: &Address, type_name: &str, region: &str, copy: &Instance) -> Step {
+        Step {
+            id: 0,
+            action,
+            address: address.clone(),
+            type_name: type_name.to_owned(),
+            region: region.to_owned(),
+            generation: copy.generation,
+            token: copy.token.clone(),
+            inputs: Value::Null,
+            tags: copy.tags.clone(),
+            needs: Vec::new(),
+            on_remove: OnRemove::Destroy,
+            after: Vec::new(),
+            changes: Vec::new(),
+            reason: None,
+            replacement: false,
+            from: None,
+            expected_s: 0.0,
+            blocked: None,
+            declared_at: None,
+        }
+    }
+
+    fn push(&mut self, mut step: Step) -> StepId {
+        step.id = self.steps.len() as StepId;
+        let id = step.id;
+        self.steps.push(step);
+        id
+    }
+
+    fn push_forward(&mut self, step: Step) -> StepId {
+        let address = step.address.clone();
+        let before = self.forward.get(&address).copied();
+        let id = self.push(step);
+        // A moved resource that is changed as well gets its new ownership first.
+        if let Some(before) = before {
+            self.steps[id as usize].after.push((before, Need::Ready));
+        }
+        self.forward.insert(address, id);
+        id
+    }
+}
+
+/// The address after a move of `old` to `new`, when it is that resource or lies inside that scope.
+fn moved_address(address: &str, old: &str, new: &str) -> Option<String> {
+    let rest = address.strip_prefix(old)?;
+    (rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')).then(|| format!("{new}{rest}"))
+}

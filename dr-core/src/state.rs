@@ -1,0 +1,330 @@
+//! What is known of the cloud since the last run. A cache: deleted, it is rebuilt by reading the cloud.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::address::Address;
+use crate::error::Action;
+use crate::journal::Entry;
+use crate::resource::OnRemove;
+use crate::value::Value;
+
+/// The version of the state's and the journal's format that this build writes; a newer one is refused.
+pub const FORMAT: u32 = 1;
+
+/// The resources of one stack as of the last recorded step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// The stack's name.
+    pub stack: String,
+    /// A random text of 32 hexadecimal digits, made with the state: tokens derive from it, so that a stack that is destroyed
+    /// and made again never meets a token that the provider remembers.
+    pub lineage: String,
+    /// Counts the journal entries applied since the beginning; a saved plan fits one serial only.
+    pub serial: u64,
+    /// The highest generation that any resource has had: a new one is always higher, so that no token is used twice.
+    pub generation: u32,
+    /// The account it belongs to, once known: a run with other credentials is refused.
+    pub account: Option<String>,
+    /// What exists, by address.
+    pub resources: BTreeMap<Address, Record>,
+}
+
+/// What is known under one address.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its type.
+    pub type_name: String,
+    /// Its region at the provider.
+    pub region: String,
+    /// What happens when it is no longer in the program.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_remove: OnRemove,
+    /// The addresses it takes values from or comes after: the order of deletion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Address>,
+    /// The copy in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Instance>,
+    /// Copies that were replaced, or are leaving, and still exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deposed: Vec<Instance>,
+}
+
+/// One physical resource.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Tells the copies that the address has had apart; a newer one has a higher number.
+    pub generation: u32,
+    /// The token under which it was created.
+    pub token: String,
+    /// The arguments it was created or last updated with; secrets as digests.
+    pub args: Value,
+    /// Its outputs; `None` while it is not known whether the create call worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Value>,
+    /// Its tags without the ownership tags.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// How far it is.
+    pub status: Status,
+}
+
+/// How far a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// A create call was about to be made: it may exist.
+    Creating,
+    /// The create call was answered: it exists and does not work yet.
+    Accepted,
+    /// It works.
+    Ready,
+    /// An update call was about to be made: it may have the old arguments or the new ones.
+    Updating,
+    /// A delete call was about to be made: it may be gone.
+    Deleting,
+    /// It exists and never will work.
+    Failed,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Why an entry does not follow from the state; a journal that has one is not the journal of this state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{entry}` of {address} cannot follow: {why}")]
+pub struct IllegalEntry {
+    /// The kind of entry.
+    pub entry: &'static str,
+    /// The resource.
+    pub address: Address,
+    /// What is recorded instead.
+    pub why: String,
+}
+
+/// A violated invariant of a state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{address}: {problem}")]
+pub struct Inconsistent {
+    /// The resource.
+    pub address: Address,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl State {
+    /// The state of a stack that has nothing.
+    #[must_use]
+    pub fn new(stack: &str, lineage: &str) -> Self {
+        let (stack, lineage) = (stack.to_owned(), lineage.to_owned());
+        State { stack, lineage, serial: 0, generation: 0, account: None, resources: BTreeMap::new() }
+    }
+
+    /// The outputs of the copy in use, when it has any.
+    #[must_use]
+    pub fn outputs(&self, address: &str) -> Option<&Value> {
+        self.resources.get(address)?.current.as_ref()?.outputs.as_ref()
+    }
+
+    /// The token of one generation of an address: 32 hexadecimal digits, the same in every run.
+    #[must_use]
+    pub fn token(&self, address: &Address, generation: u32) -> String {
+        let mut hash = Sha256::new();
+        for part in [self.lineage.as_bytes(), address.as_str().as_bytes(), &generation.to_be_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// How many physical resources it knows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.resources.values().map(|record| usize::from(record.current.is_some()) + record.deposed.len()).sum()
+    }
+
+    /// Whether it knows none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The invariants: every record has at least one copy; generations of an address are distinct and the one in use is
+    /// the newest but for copies that are leaving; a working copy has outputs; tokens are not empty.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check(&self) -> Result<(), Inconsistent> {
+        for (address, record) in &self.resources {
+            let fail = |problem: &str| Err(Inconsistent { address: address.clone(), problem: problem.to_owned() });
+            if record.current.is_none() && record.deposed.is_empty() {
+                return fail("a record without any copy");
+            }
+            let mut generations: Vec<u32> =
+                record.current.iter().chain(&record.deposed).map(|instance| instance.generation).collect();
+            generations.sort_unstable();
+            if generations.windows(2).any(|pair| pair[0] == pair[1]) {
+                return fail("two copies of one generation");
+            }
+            for instance in record.current.iter().chain(&record.deposed) {
+                let works = matches!(instance.status, Status::Ready | Status::Accepted | Status::Updating);
+                if works && instance.outputs.is_none() {
+                    return fail("a working copy without outputs");
+                }
+                if instance.token.is_empty() {
+                    return fail("a copy without a token");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies one journal entry; replay and the running engine both go through here.
+    ///
+    /// # Errors
+    /// The entry cannot follow from this state. The state is unchanged then.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEntry> {
+        let (address, generation) = (&entry.address, entry.generation);
+        let illegal = |why: &str| {
+            Err(IllegalEntry { entry: entry.event.name(), address: address.clone(), why: why.to_owned() })
+        };
+        use crate::journal::What;
+        match &entry.event {
+            What::Began { action: Action::Create, create: Some(new), args, tags, .. } => {
+                let record = self.resources.entry(address.clone()).or_insert_with(|| Record {
+                    type_name: new.type_name.clone(),
+                    region: new.region.clone(),
+                    on_remove: new.on_remove,
+                    needs: Vec::new(),
+                    current: None,
+                    deposed: Vec::new(),
+                });
+                let again = record.current.as_ref().is_some_and(|i| i.generation == generation);
+                if !again && record.current.iter().chain(&record.deposed).any(|i| i.generation >= generation) {
+                    return illegal("the generation exists already");
+                }
+                // A copy that is still there when its successor is begun is the old half of a replacement.
+                if let (false, Some(old)) = (again, record.current.take()) {
+                    record.deposed.push(old);
+                }
+                self.generation = self.generation.max(generation);
+                record.type_name.clone_from(&new.type_name);
+                record.region.clone_from(&new.region);
+                record.on_remove = new.on_remove;
+                record.needs.clone_from(&new.needs);
+                record.current = Some(Instance {
+                    generation,
+                    token: new.token.clone(),
+                    args: args.clone(),
+                    outputs: None,
+                    tags: tags.clone(),
+                    status: Status::Creating,
+                });
+            }
+            What::Began { action: Action::Create, create: None, .. } => return illegal("it says nothing of the resource"),
+            What::Began { action: Action::Update, args, tags, needs, .. } => {
+                let Some(record) = self.resources.get_mut(address) else { return illegal("there is no such resource") };
+                let Some(instance) = record.current.as_mut().filter(|i| i.generation == generation) else {
+                    return illegal("the copy is not in use");
+                };
+                instance.args = args.clone();
+                instance.tags = tags.clone();
+                instance.status = Status::Updating;
+                record.needs.clone_from(needs);
+            }
+            What::Began { action: Action::Delete, .. } => {
+                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                instance.status = Status::Deleting;
+            }
+            // Taking over and dropping change the record in one entry, when they succeed.
+            What::Began { action: Action::Adopt | Action::Forget | Action::Settle, .. } => {}
+            What::Accepted { outputs } => {
+                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                if let Some(outputs) = outputs {
+                    instance.outputs = Some(outputs.clone());
+                    instance.status = Status::Accepted;
+                }
+            }
+            What::Succeeded { action: Action::Delete | Action::Forget, .. } => {
+                let Some(record) = self.resources.get_mut(address) else { return illegal("there is no such resource") };
+                if record.current.as_ref().is_some_and(|i| i.generation == generation) {
+                    record.current = None;
+                } else if let Some(at) = record.deposed.iter().position(|i| i.generation == generation) {
+                    record.deposed.remove(at);
+                } else {
+                    return illegal("there is no such copy");
+                }
+                if record.current.is_none() && record.deposed.is_empty() {
+                    self.resources.remove(address);
+                }
+            }
+            What::Succeeded { outputs, .. } => {
+                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                if let Some(outputs) = outputs {
+                    instance.outputs = Some(outputs.clone());
+                }
+                if instance.outputs.is_none() {
+                    return illegal("it has no outputs");
+                }
+                instance.status = Status::Ready;
+            }
+            What::Failed { error, .. } => {
+                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                // A create that was refused for certain left nothing behind; anything else is asked about in the next run.
+                let never_was = instance.status == Status::Creating && instance.outputs.is_none();
+                if never_was && error.certainty == crate::error::Certainty::NotApplied {
+                    self.drop_copy(address, generation);
+                }
+            }
+            What::Broken => {
+                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                instance.status = Status::Failed;
+            }
+            What::Moved { from } => {
+                if self.resources.contains_key(address) {
+                    return illegal("the new address is taken");
+                }
+                let Some(record) = self.resources.remove(from) else { return illegal("the old address has nothing") };
+                self.resources.insert(address.clone(), record);
+                for record in self.resources.values_mut() {
+                    for need in record.needs.iter_mut().filter(|need| *need == from) {
+                        *need = address.clone();
+                    }
+                }
+            }
+        }
+        self.serial += 1;
+        Ok(())
+    }
+
+    fn instance_mut(&mut self, address: &Address, generation: u32) -> Option<&mut Instance> {
+        let record = self.resources.get_mut(address)?;
+        record.current.iter_mut().chain(&mut record.deposed).find(|instance| instance.generation == generation)
+    }
+
+    /// One copy.
+    #[must_use]
+    pub fn instance(&self, address: &str, generation: u32) -> Option<&Instance> {
+        let record = self.resources.get(address)?;
+        record.current.iter().chain(&record.deposed).find(|instance| instance.generation == generation)
+    }
+
+    fn drop_copy(&mut self, address: &Address, generation: u32) {
+        if let Some(record) = self.resources.get_mut(address) {
+            if record.current.as_ref().is_some_and(|i| i.generation == generation) {
+                // The predecessor of a replacement that never came into being is in use again.
+                let newest = record.deposed.iter().enumerate().max_by_key(|(_, i)| i.generation).map(|(at, _)| at);
+                record.current = newest.map(|at| record.deposed.remove(at));
+            } else {
+                record.deposed.retain(|i| i.generation != generation);
+            }
+            if record.current.is_none() && record.deposed.is_empty() {
+                self.resources.remove(address);
+            }
+        }
+    }
+}

@@ -1,0 +1,693 @@
+//! Values of a program before they are known: inputs, outputs, assembled texts, secrets.
+//!
+//! A deferred value is data, not a closure: a plan can print `${us-east-1/site.domain}`, be saved and be compared.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::address::Address;
+
+/// Erased values: what a typed input or output is once it is data.
+///
+/// Objects with one of the reserved keys stand for what is not known yet: `{"$ref": "us-east-1/net.vpc#id"}`,
+/// `{"$text": ["https://", {"$ref": …}]}`, `{"$secret": "label", "sha256": "…"}`.
+pub type Value = serde_json::Value;
+
+/// Marks an [`Output`] inside an encoded value until the builder replaces it by a `$ref`.
+const OUT: &str = "$out";
+/// A reference to an output: address, `#`, field, and an index when one element of a list is meant.
+pub(crate) const REF: &str = "$ref";
+/// A text assembled from known pieces and references.
+pub(crate) const TEXT: &str = "$text";
+/// A secret: its label; beside it the digest by which a change is noticed.
+pub(crate) const SECRET: &str = "$secret";
+const DIGEST: &str = "sha256";
+
+/// The node and the build that an output belongs to; an output of another program is noticed when it is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    pub(crate) build: u32,
+    pub(crate) node: u32,
+}
+
+/// A value that a resource will have once it exists; `Copy`, so it can be wired to any number of inputs.
+pub struct Output<T> {
+    origin: Origin,
+    field: &'static str,
+    index: Option<u32>,
+    // Only names a type: an output of a `!Send` type can still be sent.
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Output<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Output<T> {}
+
+impl<T> fmt::Debug for Output<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "output `{}` of node {}", self.field, self.origin.node)
+    }
+}
+
+impl<T> Output<T> {
+    /// The output `field` of the node; called by the derive, with the field's name in the outputs type.
+    #[must_use]
+    pub fn of(origin: Origin, field: &'static str) -> Self {
+        Output { origin, field, index: None, of: PhantomData }
+    }
+
+    /// The same value as a text, for an id that another type of input takes; the value must serialise as a text.
+    #[must_use]
+    pub fn text(self) -> Output<String> {
+        Output { origin: self.origin, field: self.field, index: self.index, of: PhantomData }
+    }
+
+    /// The node that this is an output of.
+    #[must_use]
+    pub fn origin(self) -> Origin {
+        self.origin
+    }
+}
+
+impl<T> Output<Vec<T>> {
+    /// One element of the list, counted from 0. A list that turns out shorter fails the step that needs the element.
+    #[must_use]
+    pub fn at(self, index: u32) -> Output<T> {
+        Output { origin: self.origin, field: self.field, index: Some(index), of: PhantomData }
+    }
+}
+
+impl<T> Serialize for Output<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(OUT, (self.origin.build, self.origin.node, self.field, self.index))])
+    }
+}
+
+/// What a resource is given: a value known when the program runs, or an output of another resource.
+#[derive(Debug, Clone)]
+pub struct Input<T>(Source<T>);
+
+#[derive(Debug, Clone)]
+enum Source<T> {
+    Known(T),
+    Deferred(Output<T>),
+    Assembled(Text),
+}
+
+impl<T> Input<T> {
+    /// A value that is known now.
+    pub fn known(value: T) -> Self {
+        Input(Source::Known(value))
+    }
+
+    /// The value, when it is known while the program runs; `None` for outputs and assembled texts.
+    #[must_use]
+    pub fn as_known(&self) -> Option<&T> {
+        match &self.0 {
+            Source::Known(value) => Some(value),
+            Source::Deferred(_) | Source::Assembled(_) => None,
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Input<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Source::Known(value) => value.serialize(serializer),
+            Source::Deferred(output) => output.serialize(serializer),
+            Source::Assembled(text) => text.serialize(serializer),
+        }
+    }
+}
+
+/// What can be given as an input of type `T`: a `T`, an [`Output`] of `T`, or an [`Input`] handed on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be wired to an input of type `{T}`",
+    label = "expected a `{T}` or an output of that type",
+    note = "the region is part of the type: a value of one region cannot be wired into another"
+)]
+pub trait IntoInput<T> {
+    /// The input.
+    fn into_input(self) -> Input<T>;
+}
+
+impl<T> IntoInput<T> for T {
+    fn into_input(self) -> Input<T> {
+        Input(Source::Known(self))
+    }
+}
+
+impl<T> IntoInput<T> for Output<T> {
+    fn into_input(self) -> Input<T> {
+        Input(Source::Deferred(self))
+    }
+}
+
+impl<T> IntoInput<T> for Input<T> {
+    fn into_input(self) -> Input<T> {
+        self
+    }
+}
+
+impl IntoInput<String> for &str {
+    fn into_input(self) -> Input<String> {
+        Input(Source::Known(self.to_owned()))
+    }
+}
+
+impl IntoInput<String> for Text {
+    fn into_input(self) -> Input<String> {
+        Input(Source::Assembled(self))
+    }
+}
+
+/// A text assembled from pieces, some of which are outputs; written with [`text!`](crate::text).
+#[derive(Debug, Clone, Default)]
+pub struct Text(Vec<Piece>);
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Known(String),
+    Deferred(Output<String>),
+}
+
+impl Text {
+    /// The empty text.
+    #[must_use]
+    pub fn new() -> Self {
+        Text::default()
+    }
+
+    /// Appends a known piece.
+    #[must_use]
+    pub fn known(mut self, piece: impl fmt::Display) -> Self {
+        self.0.push(Piece::Known(piece.to_string()));
+        self
+    }
+
+    /// Appends an argument: an output, an input, or anything that prints.
+    #[must_use]
+    pub fn arg(mut self, argument: impl IntoText) -> Self {
+        self.0.extend(argument.into_text().0);
+        self
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(TEXT, &self.0)])
+    }
+}
+
+impl Serialize for Piece {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Piece::Known(text) => text.serialize(serializer),
+            Piece::Deferred(output) => output.serialize(serializer),
+        }
+    }
+}
+
+/// What can stand for a `{}` in [`text!`](crate::text).
+pub trait IntoText {
+    /// The pieces.
+    fn into_text(self) -> Text;
+}
+
+impl<T> IntoText for Output<T> {
+    fn into_text(self) -> Text {
+        Text(vec![Piece::Deferred(self.text())])
+    }
+}
+
+impl IntoText for Input<String> {
+    fn into_text(self) -> Text {
+        match self.0 {
+            Source::Known(text) => Text::new().known(text),
+            Source::Deferred(output) => output.into_text(),
+            Source::Assembled(text) => text,
+        }
+    }
+}
+
+impl IntoText for Text {
+    fn into_text(self) -> Text {
+        self
+    }
+}
+
+macro_rules! prints {
+    ($($t:ty),*) => {$(
+        impl IntoText for $t {
+            fn into_text(self) -> Text {
+                Text::new().known(self)
+            }
+        }
+    )*};
+}
+prints!(&str, String, &String, u8, u16, u32, u64, usize, i32, i64);
+
+/// Assembles a text from known pieces and outputs: `text!("https://{}/health", site.domain)`.
+///
+/// The number of `{}` and of arguments is compared when the program is compiled; `{{` and `}}` are not special.
+///
+/// ```compile_fail
+/// # use dr_core::text;
+/// text!("https://{}/{}", "a");
+/// ```
+#[macro_export]
+macro_rules! text {
+    ($format:literal $(, $argument:expr)* $(,)?) => {{
+        const { $crate::value::assert_holes($format, [$($crate::text!(@unit $argument)),*].len()) };
+        #[allow(unused_mut)]
+        let mut pieces = $format.split("{}");
+        let text = $crate::Text::new().known(pieces.next().unwrap_or(""));
+        $(let text = text.arg($argument).known(pieces.next().unwrap_or(""));)*
+        text
+    }};
+    (@unit $argument:expr) => { stringify!($argument) };
+}
+
+/// Stops the compiler when a format does not have as many `{}` as there are arguments.
+#[doc(hidden)]
+pub const fn assert_holes(format: &str, arguments: usize) {
+    let (bytes, mut at, mut holes) = (format.as_bytes(), 0, 0);
+    while at + 1 < bytes.len() {
+        if bytes[at] == b'{' && bytes[at + 1] == b'}' {
+            holes += 1;
+            at += 1;
+        }
+        at += 1;
+    }
+    assert!(holes == arguments, "`text!` needs one argument for each pair of braces");
+}
+
+/// A value that is never written: it has no `Serialize`, prints its label, and in state and plan only its digest appears.
+///
+/// The digest (salted with the label) is how a changed secret is noticed. Give it as the type of an input field.
+///
+/// ```compile_fail
+/// fn written<T: serde::Serialize>(_: T) {}
+/// written(dr_core::Secret::new("db password", "hunter2".to_owned()));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T> {
+    label: String,
+    digest: String,
+    value: Option<T>,
+}
+
+impl<T: Serialize> Secret<T> {
+    /// A secret with the label that stands for it wherever it would be printed.
+    pub fn new(label: impl Into<String>, value: T) -> Self {
+        let label = label.into();
+        // A value that does not serialise is refused by `Encode`; until then its digest is that of nothing.
+        let text = serde_json::to_string(&value).unwrap_or_default();
+        let digest = Sha256::new().chain_update(&label).chain_update([0]).chain_update(text).finalize();
+        let digest = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        Secret { label, digest, value: Some(value) }
+    }
+}
+
+impl<T> Secret<T> {
+    /// The value itself, for the call that needs it; `None` in the *prior* arguments of a resource, where only the digest
+    /// was kept.
+    pub fn expose(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    fn masked(&self) -> Value {
+        let entries = [(SECRET.to_owned(), self.label.clone().into()), (DIGEST.to_owned(), self.digest.clone().into())];
+        Value::Object(entries.into_iter().collect())
+    }
+}
+
+/// Serialises a secret as its label and digest; what `#[derive(Resource)]` puts on the secret fields of the arguments.
+///
+/// # Errors
+/// The serialiser's.
+#[doc(hidden)]
+pub fn mask<T, S: Serializer>(secret: &Secret<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.masked().serialize(serializer)
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "(secret {})", self.label)
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "(secret {})", self.label)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// A secret as it is written (masked), with the value beside it when the running program revealed it.
+        #[derive(Deserialize)]
+        struct Written<T> {
+            #[serde(rename = "$secret")]
+            label: String,
+            sha256: String,
+            value: Option<T>,
+        }
+        let Written { label, sha256, value } = Written::deserialize(deserializer)?;
+        Ok(Secret { label, digest: sha256, value })
+    }
+}
+
+/// Collects the fields of a resource while it is erased, and keeps secrets apart.
+#[derive(Debug, Default)]
+pub struct Encoder {
+    fields: serde_json::Map<String, Value>,
+    secrets: Vec<(String, Value)>,
+}
+
+/// Why a resource cannot be turned into data.
+#[derive(Debug, thiserror::Error)]
+#[error("`{field}` cannot be encoded")]
+pub struct EncodeError {
+    field: &'static str,
+    source: serde_json::Error,
+}
+
+impl Encoder {
+    /// Adds a field; the derive calls this once for each.
+    ///
+    /// # Errors
+    /// The value's `Serialize` failed, or uses a key that starts with `$`.
+    pub fn field<T: Encode + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodeError> {
+        let value = value.encode(self).map_err(|source| EncodeError { field: name, source })?;
+        self.fields.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> (Value, Vec<(String, Value)>) {
+        (Value::Object(self.fields), self.secrets)
+    }
+}
+
+/// What can be a field of a resource: everything that serialises, and [`Secret`], which does not.
+pub trait Encode {
+    /// The value as data.
+    ///
+    /// # Errors
+    /// The value's `Serialize` failed.
+    fn encode(&self, encoder: &mut Encoder) -> Result<Value, serde_json::Error>;
+}
+
+impl<T: Serialize + ?Sized> Encode for T {
+    fn encode(&self, _: &mut Encoder) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(self)
+    }
+}
+
+impl<T: Serialize> Encode for Secret<T> {
+    fn encode(&self, encoder: &mut Encoder) -> Result<Value, serde_json::Error> {
+        if let Some(value) = &self.value {
+            encoder.secrets.push((self.digest.clone(), serde_json::to_value(value)?));
+        }
+        Ok(self.masked())
+    }
+}
+
+/// A reference to an output, once the program is data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference<'v> {
+    /// The address of the resource.
+    pub address: &'v str,
+    /// The name of the output.
+    pub field: &'v str,
+    /// One element of a list, from 0.
+    pub index: Option<u32>,
+}
+
+impl<'v> Reference<'v> {
+    fn parse(text: &'v str) -> Option<Self> {
+        let (address, field) = text.rsplit_once('#')?;
+        let (field, index) = match field.strip_suffix(']').and_then(|f| f.split_once('[')) {
+            Some((field, index)) => (field, Some(index.parse().ok()?)),
+            None => (field, None),
+        };
+        Some(Reference { address, field, index })
+    }
+
+    /// The referenced value in the outputs of the resource.
+    #[must_use]
+    pub fn select<'o>(&self, outputs: &'o Value) -> Option<&'o Value> {
+        let value = outputs.get(self.field)?;
+        match self.index {
+            Some(index) => value.get(index as usize),
+            None => Some(value),
+        }
+    }
+}
+
+/// How an encoded value is walked: what stands at a place that is not plain data.
+enum Shape<'v> {
+    Out(u32, u32, &'v str, Option<u32>),
+    Ref(Reference<'v>),
+    Text(&'v [Value]),
+    Secret(&'v str, &'v str),
+    Plain,
+}
+
+fn shape(object: &serde_json::Map<String, Value>) -> Shape<'_> {
+    let Some((key, value)) = object.iter().next() else { return Shape::Plain };
+    match (key.as_str(), value) {
+        (OUT, Value::Array(parts)) => match parts.as_slice() {
+            [build, node, Value::String(field), index] => Shape::Out(
+                build.as_u64().unwrap_or_default() as u32,
+                node.as_u64().unwrap_or_default() as u32,
+                field,
+                index.as_u64().map(|index| index as u32),
+            ),
+            _ => Shape::Plain,
+        },
+        (REF, Value::String(text)) => Reference::parse(text).map_or(Shape::Plain, Shape::Ref),
+        (TEXT, Value::Array(pieces)) => Shape::Text(pieces),
+        (SECRET, Value::String(label)) => {
+            Shape::Secret(label, object.get(DIGEST).and_then(Value::as_str).unwrap_or_default())
+        }
+        _ => Shape::Plain,
+    }
+}
+
+/// Replaces each encoded output by a reference, telling `link` the node behind it and getting its address back.
+pub(crate) fn link(value: &mut Value, link: &mut dyn FnMut(Origin) -> Option<Address>) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| self::link(item, link)),
+        Value::Object(object) => match shape(object) {
+            Shape::Out(build, node, field, index) => {
+                let address = link(Origin { build, node })
+                    .ok_or_else(|| format!("the output `{field}` belongs to another program"))?;
+                let text = match index {
+                    Some(index) => format!("{address}#{field}[{index}]"),
+                    None => format!("{address}#{field}"),
+                };
+                object.clear();
+                object.insert(REF.to_owned(), text.into());
+                Ok(())
+            }
+            Shape::Text(_) => match object.get_mut(TEXT) {
+                Some(pieces) => self::link(pieces, link),
+                None => Ok(()),
+            },
+            Shape::Secret(..) => Ok(()),
+            Shape::Ref(_) => Ok(()),
+            Shape::Plain => {
+                if let Some(key) = object.keys().find(|key| key.starts_with('$')) {
+                    return Err(format!("the key `{key}` starts with `$`, which is reserved"));
+                }
+                object.values_mut().try_for_each(|item| self::link(item, link))
+            }
+        },
+        _ => Ok(()),
+    }
+}
+
+/// Calls `visit` for each reference inside the value.
+pub fn references<'v>(value: &'v Value, visit: &mut dyn FnMut(Reference<'v>)) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| references(item, visit)),
+        Value::Object(object) => match shape(object) {
+            Shape::Ref(reference) => visit(reference),
+            Shape::Text(pieces) => pieces.iter().for_each(|piece| references(piece, visit)),
+            Shape::Secret(..) | Shape::Out(..) => {}
+            Shape::Plain => object.values().for_each(|item| references(item, visit)),
+        },
+        _ => {}
+    }
+}
+
+/// Replaces references by what `known` answers for them; those it does not know stay, and the result tells whether any did.
+#[must_use]
+pub fn resolve<'k>(value: &Value, known: &dyn Fn(&Reference<'_>) -> Option<&'k Value>) -> (Value, bool) {
+    match value {
+        Value::Array(items) => {
+            let mut complete = true;
+            let items = items.iter().map(|item| {
+                let (item, known) = resolve(item, known);
+                complete &= known;
+                item
+            });
+            (Value::Array(items.collect()), complete)
+        }
+        Value::Object(object) => match shape(object) {
+            Shape::Ref(reference) => known(&reference).map_or_else(|| (value.clone(), false), |v| (v.clone(), true)),
+            Shape::Text(pieces) => resolve_text(value, pieces, known),
+            Shape::Secret(..) | Shape::Out(..) => (value.clone(), true),
+            Shape::Plain => {
+                let mut complete = true;
+                let entries = object.iter().map(|(key, item)| {
+                    let (item, known) = resolve(item, known);
+                    complete &= known;
+                    (key.clone(), item)
+                });
+                (Value::Object(entries.collect()), complete)
+            }
+        },
+        plain => (plain.clone(), true),
+    }
+}
+
+fn resolve_text<'k>(
+    whole: &Value,
+    pieces: &[Value],
+    known: &dyn Fn(&Reference<'_>) -> Option<&'k Value>,
+) -> (Value, bool) {
+    let mut text = String::new();
+    for piece in pieces {
+        match resolve(piece, known) {
+            (Value::String(piece), true) => text.push_str(&piece),
+            (piece, true) => text.push_str(&piece.to_string()),
+            (_, false) => return (whole.clone(), false),
+        }
+    }
+    (Value::String(text), true)
+}
+
+/// Puts the secrets of the running program in the place of their digests; a digest without its secret is an error.
+pub(crate) fn reveal(value: &mut Value, secret: &dyn Fn(&str) -> Option<Value>) -> Result<(), String> {
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|item| reveal(item, secret)),
+        Value::Object(object) => {
+            if let Shape::Secret(label, digest) = shape(object) {
+                let revealed = secret(digest)
+                    .ok_or_else(|| format!("the secret `{label}` is not the one that the plan was made with"))?;
+                object.insert("value".to_owned(), revealed);
+                return Ok(());
+            }
+            object.values_mut().try_for_each(|item| reveal(item, secret))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A value as people read it: references as `${address.field}`, secrets masked.
+pub(crate) fn display(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(display).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => match shape(object) {
+            Shape::Ref(Reference { address, field, index }) => match index {
+                Some(index) => format!("${{{address}.{field}[{index}]}}"),
+                None => format!("${{{address}.{field}}}"),
+            },
+            Shape::Text(pieces) => pieces.iter().map(display).collect(),
+            Shape::Secret(label, _) => format!("(secret {label})"),
+            Shape::Out(..) | Shape::Plain => {
+                let entries = object.iter().map(|(key, item)| format!("{key}: {}", display(item)));
+                format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+        },
+        plain => plain.to_string(),
+    }
+}
+
+/// Decodes the arguments or outputs of a resource, with the place of the error in the message.
+pub(crate) fn decode<T: DeserializeOwned>(value: Value, what: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_value(value).map_err(|error| serde_json::Error::custom(format!("{what}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn linked(value: impl Serialize) -> Value {
+        let mut value = serde_json::to_value(value).unwrap();
+        link(&mut value, &mut |origin| (origin.build == 1).then(|| format!("global/n{}", origin.node).parse().unwrap()))
+            .unwrap();
+        value
+    }
+
+    fn output(node: u32) -> Output<String> {
+        Output::of(Origin { build: 1, node }, "id")
+    }
+
+    #[test]
+    fn an_output_becomes_a_reference_and_then_its_value() {
+        let value = linked(json!({"vpc": output(3), "list": [output(4)], "plain": 1}));
+        assert_eq!(value, json!({"vpc": {"$ref": "global/n3#id"}, "list": [{"$ref": "global/n4#id"}], "plain": 1}));
+        let outputs = json!({"id": "vpc-1"});
+        let known = |r: &Reference<'_>| (r.address == "global/n3").then(|| r.select(&outputs)).flatten();
+        let (resolved, complete) = resolve(&value, &known);
+        assert_eq!(resolved, json!({"vpc": "vpc-1", "list": [{"$ref": "global/n4#id"}], "plain": 1}));
+        assert!(!complete);
+    }
+
+    #[test]
+    fn a_text_resolves_when_all_its_pieces_do() {
+        let value = linked(text!("https://{}:{}/", output(3), 443_u16).into_input());
+        assert_eq!(display(&value), "https://${global/n3.id}:443/");
+        let outputs = json!({"id": "api"});
+        assert_eq!(resolve(&value, &|r| r.select(&outputs)), (json!("https://api:443/"), true));
+        assert_eq!(resolve(&value, &|_| None), (value.clone(), false));
+    }
+
+    #[test]
+    fn an_output_of_another_build_is_refused() {
+        let mut value = serde_json::to_value(output(1)).unwrap();
+        assert!(link(&mut value, &mut |_| None).unwrap_err().contains("another program"));
+    }
+
+    #[test]
+    fn reserved_keys_in_data_are_refused() {
+        assert!(link(&mut json!({"a": {"$x": 1}}), &mut |_| None).unwrap_err().contains("`$x`"));
+    }
+
+    #[test]
+    fn a_secret_is_masked_everywhere_and_revealed_only_on_purpose() {
+        let mut encoder = Encoder::default();
+        encoder.field("password", &Secret::new("db", "hunter2")).unwrap();
+        let (mut value, secrets) = encoder.finish();
+        assert!(!value.to_string().contains("hunter2"));
+        assert_eq!(display(&value), "{password: (secret db)}");
+        reveal(&mut value, &|digest| secrets.iter().find(|(d, _)| d == digest).map(|(_, v)| v.clone())).unwrap();
+        let secret: Secret<String> = serde_json::from_value(value["password"].clone()).unwrap();
+        assert_eq!((secret.expose().unwrap().as_str(), format!("{secret:?}").as_str()), ("hunter2", "(secret db)"));
+        let again = mask(&secret, serde_json::value::Serializer).unwrap();
+        assert_eq!(display(&again), "(secret db)");
+    }
+
+    #[test]
+    fn one_element_of_a_list_can_be_wired() {
+        let zones: Output<Vec<String>> = Output::of(Origin { build: 1, node: 0 }, "names");
+        let value = linked(zones.at(1));
+        let outputs = json!({"names": ["a", "b"]});
+        assert_eq!(resolve(&value, &|r| r.select(&outputs)), (json!("b"), true));
+    }
+}
