@@ -51,22 +51,6 @@ pub enum NameError {
 }
 
 impl Address {
-    /// The address of `name` in `scope` (the path without region, empty at the top) of `region`.
-    pub(crate) fn join(region: &str, path: &str, name: &LogicalName) -> Result<Self, NameError> {
-        let mut text = String::with_capacity(region.len() + path.len() + 16);
-        text.push_str(region);
-        text.push('/');
-        text.push_str(path);
-        if !path.is_empty() {
-            text.push('.');
-        }
-        name.write(&mut text)?;
-        if text.len() > ADDRESS_LEN_MAX {
-            return Err(too_long(&text, ADDRESS_LEN_MAX));
-        }
-        Ok(Address(text.into()))
-    }
-
     /// The whole text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -315,9 +299,9 @@ mod tests {
         }
 
         #[test]
-        fn joined_names_parse_back(scope in "[a-z]{1,8}", name in "[a-z_]{1,8}", key in "[a-z0-9.]{1,6}") {
-            let joined = Address::join("us-east-1", &scope, &LogicalName::from((name.as_str(), &key))).unwrap();
-            let parsed: Address = joined.as_str().parse().unwrap();
+        fn extended_names_parse_back(scope in "[a-z]{1,8}", name in "[a-z_]{1,8}", key in "[a-z0-9.]{1,6}") {
+            let path = LogicalName::from((name.as_str(), &key)).extend(&scope).unwrap();
+            let parsed: Address = format!("us-east-1/{path}").parse().unwrap();
             prop_assert_eq!(parsed.scope(), &scope);
             prop_assert_eq!(parsed.name(), format!("{name}[{key}]"));
         }

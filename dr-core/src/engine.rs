@@ -228,16 +228,16 @@ pub struct Run {
     limits: Limits,
     tracks: Vec<Track>,
     dependents: Vec<Vec<(StepId, Need)>>,
-    /// More urgent first.
-    queue: BinaryHeap<(Urgency, Reverse<StepId>)>,
-    woken: VecDeque<(StepId, Ask)>,
+    /// What could start or go on, for each service of a region: a full one does not hold up the others.
+    lanes: Vec<Lane>,
+    /// The lane of each step.
+    lane_of: Vec<u32>,
     timers: BTreeSet<(Time, StepId)>,
     urgency: Vec<Urgency>,
     beginning: BTreeMap<u64, StepId>,
     effects: VecDeque<Effect>,
     notices: VecDeque<Notice>,
     in_flight: usize,
-    in_flight_by_service: BTreeMap<(String, String), usize>,
     /// Steps that are neither done, failed nor skipped.
     open: usize,
     now: Time,
@@ -253,6 +253,16 @@ pub struct Run {
 
 /// Milliseconds of work behind a step, ordered.
 type Urgency = u64;
+
+/// The steps of one service in one region that wait for a place.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Steps to begin, the more urgent first.
+    queue: BinaryHeap<(Urgency, Reverse<StepId>)>,
+    /// Calls that are due: they go before steps to begin, since they end something.
+    woken: VecDeque<(StepId, Ask)>,
+    in_flight: usize,
+}
 
 impl Run {
     /// A run of a plan that starts at `now`. `secrets` are those of the running program (see [`Graph`](crate::Graph)).
@@ -278,6 +288,14 @@ impl Run {
                 prior: None,
             });
         }
+        let mut lane_numbers: BTreeMap<(&str, &str), u32> = BTreeMap::new();
+        let mut lane_of = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let service = step.type_name.rsplit_once('.').map_or(step.type_name.as_str(), |(service, _)| service);
+            let next = lane_numbers.len() as u32;
+            lane_of.push(*lane_numbers.entry((service, &step.region)).or_insert(next));
+        }
+        let lanes = lane_numbers.iter().map(|_| Lane::default()).collect();
         let urgency = plan.urgency_s().into_iter().map(|seconds| (seconds * 1000.0) as Urgency).collect();
         let mut run = Run {
             open: plan.steps.len(),
@@ -289,15 +307,14 @@ impl Run {
             limits,
             tracks,
             dependents,
-            queue: BinaryHeap::new(),
-            woken: VecDeque::new(),
+            lanes,
+            lane_of,
             timers: BTreeSet::new(),
             urgency,
             beginning: BTreeMap::new(),
             effects: VecDeque::new(),
             notices: VecDeque::new(),
             in_flight: 0,
-            in_flight_by_service: BTreeMap::new(),
             now,
             announced: None,
             cancelled: None,
@@ -385,8 +402,10 @@ impl Run {
     /// Nothing that has not been called yet will be; what sleeps stays as it is recorded.
     fn stop_new(&mut self) {
         self.timers.clear();
-        self.woken.clear();
-        self.queue.clear();
+        for lane in &mut self.lanes {
+            lane.woken.clear();
+            lane.queue.clear();
+        }
         for track in &mut self.tracks {
             if let Phase::Sleeping(ask) | Phase::Woken(ask) = track.phase {
                 track.phase = Phase::Sleeping(ask);
@@ -417,39 +436,34 @@ impl Run {
             }
             self.timers.pop_first();
             if let Phase::Sleeping(ask) = self.tracks[id as usize].phase {
-                self.tracks[id as usize].phase = Phase::Woken(ask);
-                self.woken.push_back((id, ask));
+                self.due(id, ask);
             }
         }
     }
 
+    fn lane(&mut self, id: StepId) -> &mut Lane {
+        &mut self.lanes[self.lane_of[id as usize] as usize]
+    }
+
     fn enqueue(&mut self, id: StepId) {
         self.tracks[id as usize].phase = Phase::Queued;
-        self.queue.push((self.urgency[id as usize], Reverse(id)));
+        let urgency = self.urgency[id as usize];
+        self.lane(id).queue.push((urgency, Reverse(id)));
     }
 
-    fn service(step: &Step) -> (String, String) {
-        let service = step.type_name.rsplit_once('.').map_or(step.type_name.as_str(), |(service, _)| service);
-        (service.to_owned(), step.region.clone())
-    }
-
-    fn has_place(&self, id: StepId) -> bool {
-        let service = Self::service(&self.plan.steps[id as usize]);
-        self.in_flight < self.limits.calls
-            && self.in_flight_by_service.get(&service).copied().unwrap_or_default() < self.limits.calls_per_service
+    fn due(&mut self, id: StepId, ask: Ask) {
+        self.tracks[id as usize].phase = Phase::Woken(ask);
+        self.lane(id).woken.push_back((id, ask));
     }
 
     fn take_place(&mut self, id: StepId) {
         self.in_flight += 1;
-        *self.in_flight_by_service.entry(Self::service(&self.plan.steps[id as usize])).or_default() += 1;
+        self.lane(id).in_flight += 1;
     }
 
     fn free_place(&mut self, id: StepId) {
         self.in_flight -= 1;
-        let service = Self::service(&self.plan.steps[id as usize]);
-        if let Some(n) = self.in_flight_by_service.get_mut(&service) {
-            *n -= 1;
-        }
+        self.lane(id).in_flight -= 1;
     }
 
     /// Starts one step or one due call, if there is one and a place for it.
@@ -457,26 +471,21 @@ impl Run {
         if self.is_stopping() || self.in_flight >= self.limits.calls {
             return false;
         }
-        if let Some(at) = self.woken.iter().position(|&(id, _)| self.has_place(id)) {
-            if let Some((id, ask)) = self.woken.remove(at) {
+        let per_service = self.limits.calls_per_service;
+        let has_place = |lane: &Lane| lane.in_flight < per_service;
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| has_place(lane) && !lane.woken.is_empty()) {
+            if let Some((id, ask)) = lane.woken.pop_front() {
                 self.take_place(id);
                 self.call(id, ask);
                 return true;
             }
         }
-        // Steps of a service that has no place are put back; the others are not held up by them.
-        let mut held = Vec::new();
-        let mut started = false;
-        while let Some((urgency, Reverse(id))) = self.queue.pop() {
-            if self.has_place(id) {
-                self.begin(id);
-                started = true;
-                break;
-            }
-            held.push((urgency, Reverse(id)));
-        }
-        self.queue.extend(held);
-        started
+        let heads = self.lanes.iter().enumerate().filter(|(_, lane)| has_place(lane));
+        let most_urgent = heads.filter_map(|(at, lane)| Some((*lane.queue.peek()?, at))).max();
+        let Some((_, at)) = most_urgent else { return false };
+        let Some((_, Reverse(id))) = self.lanes[at].queue.pop() else { return false };
+        self.begin(id);
+        true
     }
 
     fn record(&mut self, id: StepId, what: What) {
@@ -789,8 +798,7 @@ impl Run {
             self.tracks[id as usize].phase = Phase::Sleeping(Ask::Settle);
             return;
         }
-        self.tracks[id as usize].phase = Phase::Woken(Ask::Settle);
-        self.woken.push_back((id, Ask::Settle));
+        self.due(id, Ask::Settle);
     }
 
     fn succeed(&mut self, id: StepId) {

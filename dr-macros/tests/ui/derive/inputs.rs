@@ -1,0 +1,26 @@
+use dr_core::{Input, Inputs};
+
+#[derive(Inputs)]
+struct Rule {
+    #[input(replace, accepted)]
+    port: Input<u16>,
+    #[input(nested)]
+    source: Source,
+}
+
+#[derive(Inputs)]
+enum Source {
+    Two(Input<String>, u8),
+    One(#[input(replace)] Input<String>),
+}
+
+#[derive(Inputs)]
+struct Tuple(Input<String>);
+
+#[derive(Inputs)]
+union Both {
+    a: u8,
+    b: u8,
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+use std::marker::PhantomData;
+
+use dr_core::{Anywhere, Output, Outputs, Region, Secret};
+
+#[derive(Outputs)]
+struct Two<P: Region = Anywhere, S: Region = Anywhere> {
+    primary: PhantomData<P>,
+    standby: PhantomData<S>,
+}
+
+#[derive(Outputs)]
+struct Deferred {
+    id: Output<String>,
+    key: Option<Secret<String>>,
+}
+
+#[derive(Outputs)]
+struct Nothing;
+
+fn main() {}

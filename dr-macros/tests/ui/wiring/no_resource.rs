@@ -1,0 +1,11 @@
+#[path = "../../net/mod.rs"]
+mod net;
+
+use dr_core::*;
+use net::*;
+
+fn main() {
+    let _ = stack!("shop", |east: UsEast1| {
+        let vpc = east("10.0.0.0/16");
+    });
+}
