@@ -128,6 +128,26 @@ impl<'b, R: Region> Scope<'b, R> {
         }
     }
 
+    /// The scope of the same path in another region, for constructs with parts in several: a certificate of us-east-1 beside
+    /// a distribution, the two ends of a failover pair. A role that the program did not bind is an error of the program.
+    #[must_use]
+    pub fn in_region<Q: Region>(&self) -> Scope<'b, Q> {
+        let region = self.region_of::<Q>().unwrap_or_else(|| {
+            let problem = format!("it needs the role `{}`, which the program does not bind to a region", Q::NAME);
+            self.error(problem);
+            "unbound".to_owned()
+        });
+        Scope {
+            shared: self.shared,
+            role: Q::NAME.into(),
+            region: region.into(),
+            path: Rc::clone(&self.path),
+            options: Rc::clone(&self.options),
+            at: self.at,
+            of: PhantomData,
+        }
+    }
+
     /// The same scope with a tag for everything added through it; an inner scope's tag of the same key wins.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {

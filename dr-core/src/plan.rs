@@ -269,7 +269,7 @@ impl Plan {
             return other("another version of the program".to_owned());
         }
         if plan.steps.iter().enumerate().any(|(at, step)| {
-            step.id as usize != at || step.after.iter().any(|(before, _)| *before as usize >= plan.steps.len())
+            step.id as usize != at || step.after.iter().any(|(before, _)| *before as usize >= at)
         }) {
             return other("nothing: its steps do not fit together".to_owned());
         }

@@ -10,6 +10,10 @@ use crate::region::Region;
 use crate::value::{EncodeError, Encoder, Input, Origin, Output};
 
 /// A type of resource; written by `#[derive(Resource)]`, which shows what each item becomes.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be added: it is neither a resource nor a construct of this region",
+    label = "neither a type with `#[derive(Resource)]` nor a `Construct` of the scope's region"
+)]
 pub trait Resource: Sized {
     /// The region in which it lives: the type parameter of the resource.
     type Region: Region;
@@ -61,6 +65,11 @@ impl<R: Region> Outputs<R> for () {
 }
 
 /// A struct of inputs inside a resource, or of the outputs of a whole program; written by `#[derive(Inputs)]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the outputs of a program",
+    label = "neither an `Output`, nor an `Input`, nor a type with `#[derive(Inputs)]`",
+    note = "a program without outputs ends with a semicolon"
+)]
 pub trait Inputs: Serialize {
     /// The same struct with every [`Input<T>`] and [`Output<T>`](crate::Output) resolved to `T`.
     type Args: DeserializeOwned;

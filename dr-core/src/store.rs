@@ -379,7 +379,11 @@ fn read_holder(lock: &mut File) -> Holder {
     })
 }
 
-fn parse_snapshot(path: &Path, bytes: &[u8]) -> Result<State, StoreError> {
+/// Reads the bytes of a snapshot; `path` is only for the message.
+///
+/// # Errors
+/// [`StoreError::Damaged`], [`StoreError::Newer`].
+pub fn parse_snapshot(path: &Path, bytes: &[u8]) -> Result<State, StoreError> {
     let damaged = |why: &str| StoreError::Damaged { path: path.to_owned(), why: why.to_owned() };
     let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(|| damaged("it has no first line"))?;
     let first = std::str::from_utf8(&bytes[..end]).map_err(|_| damaged("its first line is no text"))?;
