@@ -17,6 +17,8 @@ pub mod plan;
 mod provider;
 mod region;
 mod resource;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stack;
 mod state;
 pub mod store;

@@ -271,6 +271,13 @@ impl Registry {
         self
     }
 
+    /// Adds a type whose provider works on data: one that is not a [`Lifecycle`], or wraps another.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.providers.insert(provider.schema().type_name, provider);
+        self
+    }
+
     /// The provider of a type.
     #[must_use]
     pub fn get(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {

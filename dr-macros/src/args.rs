@@ -22,22 +22,23 @@ pub(crate) struct InputField {
     pub(crate) attr: InputAttr,
     docs: TokenStream,
     resolved: Type,
-    secret: bool,
+    pub(crate) secret: bool,
 }
 
 impl InputField {
     /// The fields; `PhantomData` is left out, because it holds nothing.
     pub(crate) fn parse_all(fields: &Fields, regions: &[Ident], errors: &mut Errors) -> Vec<Self> {
         let held = fields.iter().filter(|field| !is_named(&field.ty, "PhantomData"));
-        held.map(|field| {
+        held.filter_map(|field| {
             let ident = field.ident.clone().expect("the caller has looked: the fields are named");
             let name = ident.unraw().to_string();
             let attr = InputAttr::parse(&field.attrs, errors);
             let secret = is_named(&field.ty, "Secret");
             if !secret && mentions(&field.ty, "Secret") {
                 errors.at(&field.ty, "a secret has to be the whole type of a field: `Secret<T>`");
+                return None;
             }
-            InputField {
+            Some(InputField {
                 docs: attr::docs(&field.attrs, &format!("The input `{name}`, resolved.")),
                 resolved: resolve(&field.ty, regions, attr.nested),
                 declared: field.ty.clone(),
@@ -45,7 +46,7 @@ impl InputField {
                 name,
                 attr,
                 secret,
-            }
+            })
         })
         .collect()
     }
@@ -105,29 +106,31 @@ pub(crate) fn named_fields<'d>(input: &'d DeriveInput, derive: &str, errors: &mu
     match &input.data {
         Data::Struct(data) if matches!(data.fields, Fields::Named(_)) => Some(&data.fields),
         _ => {
-            errors.at(&input.ident, format!("`{derive}` is for structs with named fields: `struct {} {{ .. }}`", input.ident));
+            errors.at(
+                &input.ident,
+                format!("`{derive}` is for structs with named fields: `struct {} {{ .. }}`", input.ident),
+            );
             None
         }
     }
 }
 
-/// The parameters of a type, all of which have to be regions.
-pub(crate) fn region_params(generics: &Generics, errors: &mut Errors) -> Vec<Ident> {
+/// The parameters of a type, all of which have to be regions; `None` after an error.
+pub(crate) fn region_params(generics: &Generics, errors: &mut Errors) -> Option<Vec<Ident>> {
     let mut regions = Vec::new();
     for param in &generics.params {
         match param {
-            GenericParam::Type(param) => {
-                if !is_region(param, generics) {
-                    let ident = &param.ident;
-                    errors.at(ident, format!("every parameter has to be a region: write `{ident}: Region = Anywhere`"));
-                }
-                regions.push(param.ident.clone());
+            GenericParam::Type(param) if is_region(param, generics) => regions.push(param.ident.clone()),
+            GenericParam::Type(TypeParam { ident, .. }) => {
+                errors.at(ident, format!("every parameter has to be a region: write `{ident}: Region = Anywhere`"));
             }
             GenericParam::Lifetime(param) => errors.at(param, "the state outlives the program: own the value instead"),
-            GenericParam::Const(param) => errors.at(&param.ident, "every parameter has to be a region: make this a field"),
+            GenericParam::Const(param) => {
+                errors.at(&param.ident, "every parameter has to be a region: make this a field")
+            }
         }
     }
-    regions
+    (regions.len() == generics.params.len()).then_some(regions)
 }
 
 fn is_region(param: &TypeParam, generics: &Generics) -> bool {
@@ -135,10 +138,13 @@ fn is_region(param: &TypeParam, generics: &Generics) -> bool {
         TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|last| last.ident == "Region"),
         _ => false,
     };
-    let elsewhere = generics.where_clause.iter().flat_map(|clause| &clause.predicates).any(|predicate| match predicate {
-        WherePredicate::Type(predicate) => is_named(&predicate.bounded_ty, &param.ident.to_string()) && predicate.bounds.iter().any(named),
-        _ => false,
-    });
+    let elsewhere =
+        generics.where_clause.iter().flat_map(|clause| &clause.predicates).any(|predicate| match predicate {
+            WherePredicate::Type(predicate) => {
+                is_named(&predicate.bounded_ty, &param.ident.to_string()) && predicate.bounds.iter().any(named)
+            }
+            _ => false,
+        });
     elsewhere || param.bounds.iter().any(named)
 }
 
@@ -159,13 +165,12 @@ fn resolve_in_place(ty: &mut Type, regions: &[Ident], nested: bool) {
                 return;
             }
             let Some(last) = path.path.segments.last_mut() else { return };
-            if ["Input", "Output"].iter().any(|name| last.ident == name) {
-                if let Some(inner) = only_argument(last) {
-                    let mut inner = inner.clone();
-                    resolve_in_place(&mut inner, regions, nested);
-                    *ty = inner;
-                    return;
-                }
+            let wraps = ["Input", "Output"].iter().any(|name| last.ident == name);
+            if let Some(inner) = only_argument(last).filter(|_| wraps) {
+                let mut inner = inner.clone();
+                resolve_in_place(&mut inner, regions, nested);
+                *ty = inner;
+                return;
             }
             if nested && !is_container(last) {
                 last.ident = args_ident(&last.ident);
@@ -240,14 +245,20 @@ pub(crate) fn mentions(ty: &Type, name: &str) -> bool {
 /// `Serialize` for a struct, without a dependency of the user on serde; regions have no part in it.
 pub(crate) fn serialize_struct<'f>(
     input: &DeriveInput,
-    fields: impl ExactSizeIterator<Item = (&'f Ident, String, &'f Type)>,
+    fields: impl Iterator<Item = (&'f Ident, &'f Type)>,
 ) -> TokenStream {
-    let (ident, name, len) = (&input.ident, input.ident.unraw().to_string(), fields.len());
+    let (ident, name) = (&input.ident, input.ident.unraw().to_string());
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
-    let fields = fields.map(|(field, name, ty)| {
-        // At the type of the field, where a type that cannot be serialised has to be reported.
-        quote_spanned!(ty.span()=> ::dr_core::serde::ser::SerializeStruct::serialize_field(&mut state, #name, &self.#field)?;)
-    });
+    let fields: Vec<_> = fields
+        .map(|(field, ty)| {
+            let name = field.unraw().to_string();
+            // At the type of the field, where a type that cannot be serialised has to be reported.
+            quote_spanned! {ty.span()=>
+                ::dr_core::serde::ser::SerializeStruct::serialize_field(&mut state, #name, &self.#field)?;
+            }
+        })
+        .collect();
+    let len = fields.len();
     quote! {
         #[automatically_derived]
         impl #impl_generics ::dr_core::serde::Serialize for #ident #ty_generics #where_clause {
@@ -263,4 +274,3 @@ pub(crate) fn serialize_struct<'f>(
         }
     }
 }
-

@@ -20,8 +20,7 @@ pub(crate) struct ResourceAttr {
     pub(crate) check: Option<Path>,
 }
 
-const RESOURCE_KEYS: &str =
-    "`type`, `outputs`, `region`, `create_s`, `delete_s`, `replacement`, `lookup` and `check`";
+const RESOURCE_KEYS: &str = "`type`, `outputs`, `region`, `create_s`, `delete_s`, `replacement`, `lookup` and `check`";
 
 impl ResourceAttr {
     pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Self {
@@ -41,7 +40,10 @@ impl ResourceAttr {
                 "type" => {
                     let name: LitStr = value(key, stream)?;
                     if !is_type_name(&name.value()) {
-                        errors.at(&name, "a type name has the form `aws.ec2.subnet`: provider, service and type, in lower case");
+                        errors.at(
+                            &name,
+                            "a type name has the form `aws.ec2.subnet`: provider, service and type, in lower case",
+                        );
                     }
                     type_name = Some(name);
                 }
@@ -59,7 +61,9 @@ impl ResourceAttr {
                 }
                 "lookup" => attr.lookup = true,
                 "check" => attr.check = Some(value(key, stream)?),
-                _ => return Err(syn::Error::new(key.span(), format!("unknown key `{key}`: there are {RESOURCE_KEYS}"))),
+                _ => {
+                    return Err(syn::Error::new(key.span(), format!("unknown key `{key}`: there are {RESOURCE_KEYS}")));
+                }
             }
             Ok(())
         });
@@ -99,7 +103,6 @@ impl InputAttr {
         });
         attr
     }
-
 }
 
 /// The documentation of an item, or a line in its place.

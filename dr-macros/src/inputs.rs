@@ -3,7 +3,6 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Fields, Ident, Type, Variant, Visibility};
 
 use crate::args::{self, InputField};
@@ -14,8 +13,8 @@ pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let regions = args::region_params(&input.generics, &mut errors);
     let (body, serialize) = match &input.data {
-        Data::Enum(data) => of_enum(input, data.variants.iter(), &regions, &mut errors),
-        _ => of_struct(input, &regions, &mut errors),
+        Data::Enum(data) => of_enum(input, data.variants.iter(), regions.as_deref(), &mut errors),
+        _ => of_struct(input, regions.as_deref(), &mut errors),
     };
     let (vis, ident, args) = (&input.vis, &input.ident, args::args_ident(&input.ident));
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
@@ -38,11 +37,10 @@ pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
 }
 
 /// Body of the arguments, and `Serialize`.
-fn of_struct(input: &DeriveInput, regions: &[Ident], errors: &mut Errors) -> (TokenStream, TokenStream) {
-    let fields = args::named_fields(input, "Inputs", errors);
-    let fields = fields.map(|fields| InputField::parse_all(fields, regions, errors)).unwrap_or_default();
-    fields.iter().for_each(|field| refuse(&field.attr, &field.declared, errors));
-    let encoded = fields.iter().map(|field| (&field.ident, field.name.clone(), &field.declared));
+fn of_struct(input: &DeriveInput, regions: Option<&[Ident]>, errors: &mut Errors) -> (TokenStream, TokenStream) {
+    let fields = args::named_fields(input, "Inputs", errors).map(|fields| understood(fields, regions, errors));
+    let fields = fields.unwrap_or_default();
+    let encoded = fields.iter().map(|field| (&field.ident, &field.declared));
     (args::arguments(&input.vis, &fields), args::serialize_struct(input, encoded))
 }
 
@@ -50,7 +48,7 @@ fn of_struct(input: &DeriveInput, regions: &[Ident], errors: &mut Errors) -> (To
 fn of_enum<'v>(
     input: &DeriveInput,
     variants: impl Iterator<Item = &'v Variant>,
-    regions: &[Ident],
+    regions: Option<&[Ident]>,
     errors: &mut Errors,
 ) -> (TokenStream, TokenStream) {
     let (mut body, mut arms) = (TokenStream::new(), TokenStream::new());
@@ -60,32 +58,43 @@ fn of_enum<'v>(
         let name = snake_case(&ident.unraw().to_string());
         let docs = attr::docs(&variant.attrs, &format!("The choice `{name}`."));
         let start = quote!(serializer, #enum_name, #index, #name);
+        body.extend(quote!(#docs #[serde(rename = #name)] #ident));
         match &variant.fields {
-            Fields::Unit => {
-                body.extend(quote!(#docs #[serde(rename = #name)] #ident,));
-                arms.extend(quote!(Self::#ident => ::dr_core::serde::Serializer::serialize_unit_variant(#start),));
-            }
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
                 let field = &fields.unnamed[0];
                 let attr = InputAttr::parse(&field.attrs, errors);
-                refuse(&attr, &field.ty, errors);
-                let resolved = args::resolve(&field.ty, regions, attr.nested);
-                body.extend(quote!(#docs #[serde(rename = #name)] #ident(#resolved),));
-                arms.extend(quote! {
-                    Self::#ident(value) => ::dr_core::serde::Serializer::serialize_newtype_variant(#start, value),
-                });
+                refuse_keys(&attr, errors);
+                let secret = args::is_named(&field.ty, "Secret") || args::mentions(&field.ty, "Secret");
+                match regions {
+                    Some(regions) if !secret => {
+                        let resolved = args::resolve(&field.ty, regions, attr.nested);
+                        body.extend(quote!((#resolved)));
+                        arms.extend(quote! {
+                            Self::#ident(value) => {
+                                ::dr_core::serde::Serializer::serialize_newtype_variant(#start, value)
+                            }
+                        });
+                    }
+                    _ => {
+                        if secret {
+                            refuse_secret(&field.ty, errors);
+                        }
+                        arms.extend(unit_arm(variant, &start));
+                    }
+                }
             }
-            Fields::Named(named) => {
-                let fields = InputField::parse_all(&variant.fields, regions, errors);
-                fields.iter().for_each(|field| refuse(&field.attr, &field.declared, errors));
-                let arguments = args::arguments(&Visibility::Inherited, &fields);
+            Fields::Unnamed(fields) => {
+                errors.at(fields, "give the values names: `{ .. }`; they are the keys in state and plan");
+                arms.extend(unit_arm(variant, &start));
+            }
+            Fields::Named(_) => {
+                let fields = understood(&variant.fields, regions, errors);
+                body.extend(args::arguments(&Visibility::Inherited, &fields));
                 let (idents, names): (Vec<_>, Vec<_>) = fields.iter().map(|field| (&field.ident, &field.name)).unzip();
-                let (locals, len) = ((0..fields.len()).map(|at| format_ident!("field{at}")).collect::<Vec<_>>(), fields.len());
-                // A field that holds nothing is not among `fields`.
-                let rest = (named.named.len() > len).then(|| quote!(..));
-                body.extend(quote!(#docs #[serde(rename = #name)] #ident #arguments,));
+                let locals: Vec<_> = (0..fields.len()).map(|at| format_ident!("field{at}")).collect();
+                let len = fields.len();
                 arms.extend(quote! {
-                    Self::#ident { #(#idents: #locals,)* #rest } => {
+                    Self::#ident { #(#idents: #locals,)* .. } => {
                         #[allow(unused_mut)]
                         let mut state = ::dr_core::serde::Serializer::serialize_struct_variant(#start, #len)?;
                         #(::dr_core::serde::ser::SerializeStructVariant::serialize_field(&mut state, #names, #locals)?;)*
@@ -93,12 +102,9 @@ fn of_enum<'v>(
                     }
                 });
             }
-            Fields::Unnamed(fields) => {
-                errors.at(fields, "give the values names: `{ .. }`; they are the keys in state and plan");
-                body.extend(quote!(#docs #[serde(rename = #name)] #ident,));
-                arms.extend(quote!(Self::#ident(..) => ::dr_core::serde::Serializer::serialize_unit_variant(#start),));
-            }
+            Fields::Unit => arms.extend(unit_arm(variant, &start)),
         }
+        body.extend(quote!(,));
     }
     let ident = &input.ident;
     let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
@@ -116,17 +122,39 @@ fn of_enum<'v>(
     (quote!({ #body }), serialize)
 }
 
+fn unit_arm(variant: &Variant, start: &TokenStream) -> TokenStream {
+    let ident = &variant.ident;
+    quote!(Self::#ident { .. } => ::dr_core::serde::Serializer::serialize_unit_variant(#start),)
+}
+
+/// The fields that mean something inside another type; the others are reported and left out.
+fn understood(fields: &Fields, regions: Option<&[Ident]>, errors: &mut Errors) -> Vec<InputField> {
+    let Some(regions) = regions else { return Vec::new() };
+    let mut fields = InputField::parse_all(fields, regions, errors);
+    fields.retain(|field| {
+        refuse_keys(&field.attr, errors);
+        if field.secret {
+            refuse_secret(&field.declared, errors);
+        }
+        !field.secret
+    });
+    fields
+}
+
 /// What is for the fields of a resource itself.
-fn refuse(attr: &InputAttr, ty: &Type, errors: &mut Errors) {
+fn refuse_keys(attr: &InputAttr, errors: &mut Errors) {
     for key in [&attr.replace, &attr.accepted].into_iter().flatten() {
         errors.at(
             key,
-            format!("`{key}` is for the field of a resource: write it there, beside `nested`; it holds for the whole value"),
+            format!(
+                "`{key}` is for the field of a resource: write it there, beside `nested`; it holds for the whole value"
+            ),
         );
     }
-    if args::is_named(ty, "Secret") {
-        errors.push(syn::Error::new(ty.span(), "a secret has to be a field of the resource itself: nested inputs are written as they are"));
-    }
+}
+
+fn refuse_secret(ty: &Type, errors: &mut Errors) {
+    errors.at(ty, "a secret has to be a field of the resource itself: nested inputs are written as they are");
 }
 
 /// `HttpStatus` → `http_status`, the same as serde's `rename_all = "snake_case"`.

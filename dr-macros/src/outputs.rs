@@ -12,33 +12,40 @@ use crate::errors::Errors;
 pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     let mut errors = Errors::default();
     let regions = args::region_params(&input.generics, &mut errors);
-    if let Some(second) = regions.get(1) {
+    if let Some([_, second, ..]) = regions.as_deref() {
         errors.at(second, "outputs have at most one region: that of their resource");
     }
-    let fields: Vec<&Field> = match args::named_fields(input, "Outputs", &mut errors) {
-        Some(fields) => fields.iter().collect(),
-        None => Vec::new(),
-    };
-    for field in &fields {
-        for name in ["PhantomData", "Input", "Output", "Secret"] {
-            if args::is_named(&field.ty, name) || args::mentions(&field.ty, name) {
-                let problem = match name {
-                    "PhantomData" => "an output holds a value: without one that belongs to a region, drop the region parameter",
-                    "Secret" => "an output is written into the state: it cannot be a secret",
-                    _ => "an output is what the provider answered: write the type of the value itself",
-                };
-                errors.at(&field.ty, problem);
-            }
-        }
+    let fields = args::named_fields(input, "Outputs", &mut errors);
+    let fields: Vec<&Field> = fields.into_iter().flatten().collect();
+    fields.iter().for_each(|field| check(field, &mut errors));
+    if regions.is_none() {
+        return errors.into_tokens();
     }
 
+    let complete = errors.is_empty();
     let refs = refs_struct(input, &fields);
-    let outputs = outputs_impl(input, &fields, regions.first());
-    let named = fields.iter().filter_map(|field| field.ident.as_ref().map(|ident| (ident, name_of(ident), &field.ty)));
-    let serialize = args::serialize_struct(input, named.collect::<Vec<_>>().into_iter());
-    let deserialize = deserialize_impl(input, &fields);
+    let outputs = outputs_impl(input, &fields);
+    let stored = if complete { fields.as_slice() } else { &[] };
+    let serialize =
+        args::serialize_struct(input, stored.iter().flat_map(|field| Some((field.ident.as_ref()?, &field.ty))));
+    let deserialize = deserialize_impl(input, &fields, complete);
     let errors = errors.into_tokens();
     quote!(#errors #refs #outputs #serialize #deserialize)
+}
+
+fn check(field: &Field, errors: &mut Errors) {
+    let wrong = ["PhantomData", "Input", "Output", "Secret"]
+        .into_iter()
+        .find(|name| args::is_named(&field.ty, name) || args::mentions(&field.ty, name));
+    let problem = match wrong {
+        None => return,
+        Some("PhantomData") => {
+            "an output holds a value: without one that belongs to a region, drop the region parameter"
+        }
+        Some("Secret") => "an output is written into the state: it cannot be a secret",
+        Some(_) => "an output is what the provider answered: write the type of the value itself",
+    };
+    errors.at(&field.ty, problem);
 }
 
 fn name_of(ident: &Ident) -> String {
@@ -55,7 +62,10 @@ fn refs_ident(ident: &Ident) -> Ident {
 fn refs_struct(input: &DeriveInput, fields: &[&Field]) -> TokenStream {
     let (vis, generics, ident) = (&input.vis, &input.generics, refs_ident(&input.ident));
     let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
-    let docs = format!("The outputs of a resource as references, which other resources take as inputs: see [`{}`].", input.ident);
+    let docs = format!(
+        "The outputs of a resource as references, which other resources take as inputs: see [`{}`].",
+        input.ident
+    );
     let allow = args::allow_unread(vis);
     let members = fields.iter().map(|field| {
         let (name, ty, vis) = (&field.ident, &field.ty, &field.vis);
@@ -92,23 +102,21 @@ fn refs_struct(input: &DeriveInput, fields: &[&Field]) -> TokenStream {
 }
 
 /// The references of region `R` belong to the outputs of region `Anywhere`: by then the region is data.
-fn outputs_impl(input: &DeriveInput, fields: &[&Field], region: Option<&Ident>) -> TokenStream {
+fn outputs_impl(input: &DeriveInput, fields: &[&Field]) -> TokenStream {
     let (ident, refs) = (&input.ident, refs_ident(&input.ident));
     let names = fields.iter().flat_map(|field| &field.ident).map(name_of);
     let members = fields.iter().flat_map(|field| &field.ident).map(|ident| {
         let name = name_of(ident);
         quote!(#ident: ::dr_core::Output::of(origin, #name))
     });
-    let (impl_generics, ty_generics, where_clause) = input.generics.split_for_impl();
-    let anywhere = input.generics.type_params().map(|_| quote!(::dr_core::Anywhere));
-    let (impl_generics, region) = match region {
-        Some(region) => (quote!(#impl_generics), quote!(#region)),
-        None => (quote!(<__R: ::dr_core::Region>), quote!(__R)),
-    };
+    let params = input.generics.type_params().count();
+    let anywhere = (0..params).map(|_| quote!(::dr_core::Anywhere));
+    // A second region is reported; it is nowhere in particular.
+    let region = (0..params).map(|at| if at == 0 { quote!(__R) } else { quote!(::dr_core::Anywhere) });
     quote! {
         #[automatically_derived]
-        impl #impl_generics ::dr_core::Outputs<#region> for #ident <#(#anywhere),*> #where_clause {
-            type Refs = #refs #ty_generics;
+        impl<__R: ::dr_core::Region> ::dr_core::Outputs<__R> for #ident <#(#anywhere),*> {
+            type Refs = #refs <#(#region),*>;
             const NAMES: &'static [&'static str] = &[#(#names),*];
 
             fn refs(origin: ::dr_core::value::Origin) -> Self::Refs {
@@ -119,7 +127,7 @@ fn outputs_impl(input: &DeriveInput, fields: &[&Field], region: Option<&Ident>) 
 }
 
 /// By way of a struct of the same form that serde's own derive can read; the user's crate needs no serde.
-fn deserialize_impl(input: &DeriveInput, fields: &[&Field]) -> TokenStream {
+fn deserialize_impl(input: &DeriveInput, fields: &[&Field], complete: bool) -> TokenStream {
     let (ident, generics, expecting) = (&input.ident, &input.generics, format!("struct {}", input.ident.unraw()));
     let (_, ty_generics, where_clause) = generics.split_for_impl();
     let params = &generics.params;
@@ -135,19 +143,27 @@ fn deserialize_impl(input: &DeriveInput, fields: &[&Field]) -> TokenStream {
         quote!(#default #name: #ty)
     });
     let idents: Vec<_> = fields.iter().flat_map(|field| &field.ident).collect();
+    let body = if complete {
+        quote! {
+            #[derive(::dr_core::serde::Deserialize)]
+            #[serde(crate = "::dr_core::serde", bound = "", expecting = #expecting)]
+            struct Stored<#params> #where_clause { #(#members),* }
+
+            let Stored { #(#idents),* }: Stored #ty_generics =
+                ::dr_core::serde::Deserialize::deserialize(deserializer)?;
+            ::core::result::Result::Ok(#ident { #(#idents),* })
+        }
+    } else {
+        // Never run: the errors are reported beside it.
+        quote!(::core::unreachable!())
+    };
     quote! {
         #[automatically_derived]
         impl #impl_generics ::dr_core::serde::Deserialize<'de> for #ident #ty_generics #where_clause {
             fn deserialize<__D: ::dr_core::serde::Deserializer<'de>>(
                 deserializer: __D,
             ) -> ::core::result::Result<Self, __D::Error> {
-                #[derive(::dr_core::serde::Deserialize)]
-                #[serde(crate = "::dr_core::serde", bound = "", expecting = #expecting)]
-                struct Stored<#params> #where_clause { #(#members),* }
-
-                let Stored { #(#idents),* }: Stored #ty_generics =
-                    ::dr_core::serde::Deserialize::deserialize(deserializer)?;
-                ::core::result::Result::Ok(#ident { #(#idents),* })
+                #body
             }
         }
     }

@@ -14,11 +14,16 @@ pub(crate) fn expand(input: &DeriveInput) -> TokenStream {
     let attr = ResourceAttr::parse(input, &mut errors);
     let regions = args::region_params(&input.generics, &mut errors);
     let fields = args::named_fields(input, "Resource", &mut errors);
-    let fields = fields.map(|fields| InputField::parse_all(fields, &regions, &mut errors)).unwrap_or_default();
-    let region: Type = match (&attr.region, regions.first()) {
+    // Without the fields when they cannot be understood: what is left still has a name and a type.
+    let fields = match (&regions, fields) {
+        (Some(regions), Some(fields)) => InputField::parse_all(fields, regions, &mut errors),
+        _ => Vec::new(),
+    };
+    let region: Type = match (&attr.region, regions.as_deref()) {
         (Some(region), _) => region.clone(),
-        (None, Some(first)) => parse_quote!(#first),
-        (None, None) => {
+        (None, Some([first, ..])) => parse_quote!(#first),
+        (None, None) => parse_quote!(::dr_core::Global),
+        (None, Some([])) => {
             let ident = &input.ident;
             let message = format!(
                 "a resource says where it lives: write `struct {ident}<R: Region = Anywhere>`, or `#[resource(region = Global)]`"
@@ -47,6 +52,7 @@ fn resource_impl(input: &DeriveInput, attr: &ResourceAttr, region: &Type, fields
     let outputs = attr.outputs.as_ref().map_or_else(|| quote!(()), |path| quote!(#path));
     // At the path, where a type without `#[derive(Outputs)]` has to be reported.
     let trait_of_outputs = quote_spanned!(outputs.span()=> <#outputs as ::dr_core::Outputs<#region>>);
+    let refs = quote_spanned!(outputs.span()=> #trait_of_outputs::Refs);
     let schema = schema(attr, fields, &trait_of_outputs);
     let encoder = if fields.is_empty() { quote!(_) } else { quote!(encoder) };
     let encode = fields.iter().map(|InputField { ident, name, declared, .. }| {
@@ -67,7 +73,7 @@ fn resource_impl(input: &DeriveInput, attr: &ResourceAttr, region: &Type, fields
             type Region = #region;
             type Args = #args;
             type Outputs = #outputs;
-            type Refs = #trait_of_outputs::Refs;
+            type Refs = #refs;
             const SCHEMA: &'static ::dr_core::Schema = &#schema;
 
             fn encode(

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use dr_core::{
-    Anywhere, Cidr, Field, Global, Input, Inputs, IntoInput, Kind, Need, Output, Outputs, Problems, Region, Replacement,
-    Resource, Secret, Stack, cidr, region, text,
+    Anywhere, Cidr, Field, Global, Input, Inputs, IntoInput, Kind, Need, Output, Outputs, Problems, Region,
+    Replacement, Resource, Secret, Stack, cidr, region, text,
 };
 use serde_json::json;
 
@@ -60,7 +60,10 @@ pub struct SubnetOutputs<R: Region = Anywhere> {
 
 /// A rule of a subnet.
 #[derive(Clone, Debug, Inputs)]
-pub struct Rule<R> where R: Region {
+pub struct Rule<R>
+where
+    R: Region,
+{
     port: u16,
     target: Option<Input<GatewayId<R>>>,
     #[input(nested)]
@@ -118,15 +121,22 @@ fn the_schema_is_what_the_attributes_say() {
     assert_eq!((schema.create_s, schema.delete_s, schema.replacement), (2.0, 0.5, Replacement::DeleteFirst));
     assert_eq!(schema.outputs, ["id", "free_addresses", "zones"]);
     let field = |name, replace, need| Field { name, replace, need };
-    assert_eq!(schema.fields[..4], [
-        field("vpc", true, Need::Ready),
-        field("cidr", true, Need::Ready),
-        field("gateway", false, Need::Accepted),
-        field("rules", false, Need::Ready),
-    ]);
+    assert_eq!(
+        schema.fields[..4],
+        [
+            field("vpc", true, Need::Ready),
+            field("cidr", true, Need::Ready),
+            field("gateway", false, Need::Accepted),
+            field("rules", false, Need::Ready),
+        ]
+    );
     assert_eq!(schema.field("by_name"), Some(&field("by_name", true, Need::Accepted)));
     let names: Vec<_> = schema.fields.iter().map(|field| field.name).collect();
-    assert_eq!(names[8..], ["password", "type", "public"], "raw names lose their prefix, what holds nothing is left out");
+    assert_eq!(
+        names[8..],
+        ["password", "type", "public"],
+        "raw names lose their prefix, what holds nothing is left out"
+    );
 }
 
 #[test]
@@ -138,7 +148,11 @@ fn args_are_read_from_resolved_inputs_and_write_back_the_same() {
         web.gateway = Some(through.clone());
         web.rules = vec![
             Rule { port: 1, target: None, source: Source::Any },
-            Rule { port: 2, target: Some(through.clone()), source: Source::PeerVpc(VpcId::literal("vpc-2").into_input()) },
+            Rule {
+                port: 2,
+                target: Some(through.clone()),
+                source: Source::PeerVpc(VpcId::literal("vpc-2").into_input()),
+            },
         ];
         let source = Source::Range { from: cidr!("10.0.0.0/8"), through: through.clone() };
         web.by_name.insert("b".to_owned(), Rule { port: 3, target: None, source });
@@ -147,10 +161,13 @@ fn args_are_read_from_resolved_inputs_and_write_back_the_same() {
     })
     .unwrap();
     let inputs = &stack.get("us-east-1/web").unwrap().inputs;
-    assert_eq!(inputs["rules"], json!([
-        {"port": 1, "target": null, "source": "any"},
-        {"port": 2, "target": "gw-1", "source": {"peer_vpc": "vpc-2"}},
-    ]));
+    assert_eq!(
+        inputs["rules"],
+        json!([
+            {"port": 1, "target": null, "source": "any"},
+            {"port": 2, "target": "gw-1", "source": {"peer_vpc": "vpc-2"}},
+        ])
+    );
     assert_eq!(inputs["by_name"]["b"]["source"], json!({"range": {"from": "10.0.0.0/8", "through": "gw-1"}}));
 
     let args: SubnetArgs = serde_json::from_value(inputs.clone()).unwrap();
@@ -219,9 +236,10 @@ fn outputs_are_data_and_their_references_are_typed() {
         let web = east.add("web", subnet(VpcId::literal("vpc-1"), cidr!("10.0.0.0/24")));
         let refs: SubnetRefs<East> = *web;
         let id: Output<SubnetId<East>> = refs.id;
-        assert_eq!(format!("{refs:?}"), format!(
-            "SubnetRefs {{ id: {id:?}, free_addresses: {:?}, zones: {:?} }}", web.free_addresses, web.zones
-        ));
+        assert_eq!(
+            format!("{refs:?}"),
+            format!("SubnetRefs {{ id: {id:?}, free_addresses: {:?}, zones: {:?} }}", web.free_addresses, web.zones)
+        );
     });
     assert!(stack.is_ok());
 }

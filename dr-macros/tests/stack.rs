@@ -34,18 +34,21 @@ fn the_macro_writes_what_one_would_write_by_hand() {
     .unwrap();
     assert_eq!(text(&written), text(&by_hand));
     assert_eq!(written.name(), "shop");
-    assert_eq!(addresses(&written), [
-        "us-east-1/primary.vpc",
-        "us-east-1/primary.private[0]",
-        "us-east-1/primary.private[1]",
-        "us-east-1/primary.private[2]",
-        "us-east-1/primary.alb",
-        "us-west-2/standby.vpc",
-        "us-west-2/standby.private[0]",
-        "us-west-2/standby.private[1]",
-        "us-west-2/standby.alb",
-        "global/origin",
-    ]);
+    assert_eq!(
+        addresses(&written),
+        [
+            "us-east-1/primary.vpc",
+            "us-east-1/primary.private[0]",
+            "us-east-1/primary.private[1]",
+            "us-east-1/primary.private[2]",
+            "us-east-1/primary.alb",
+            "us-west-2/standby.vpc",
+            "us-west-2/standby.private[0]",
+            "us-west-2/standby.private[1]",
+            "us-west-2/standby.alb",
+            "global/origin",
+        ]
+    );
     let known = serde_json::json!({"dns_name": "alb.example.com", "id": "vpc-1"});
     let ShopOutputsArgs { url, vpc } = written.outputs(|_| Some(&known)).unwrap();
     assert_eq!((url.as_str(), vpc.as_str()), ("https://alb.example.com/", "vpc-1"));
@@ -53,12 +56,11 @@ fn the_macro_writes_what_one_would_write_by_hand() {
 
 #[test]
 fn a_node_knows_the_place_of_its_scope_in_the_program() {
+    let line = line!() + 2;
     let stack = stack!("shop", |east: UsEast1| {
-        let vpc = east(Vpc::new(cidr!("10.0.0.0/16"))); let at = (line!(), column!());
-        assert_eq!(at.0, line!() - 1);
+        let vpc = east(Vpc::new(cidr!("10.0.0.0/16")));
     })
     .unwrap();
-    let line = line!() - 4;
     assert_eq!(stack.get("us-east-1/vpc").unwrap().declared_at, format!("{}:{line}:19", file!()));
 }
 
@@ -89,6 +91,42 @@ fn a_program_may_be_generic_over_its_regions() {
         })
     }
     assert_eq!(addresses(&program::<UsWest2>().unwrap()), ["us-west-2/vpc"]);
+}
+
+#[test]
+fn the_program_is_written_like_any_closure() {
+    let cidr = Box::new(cidr!("10.0.0.0/16"));
+    let stack = stack!("shop", move |east: UsEast1| -> ShopOutputs {
+        let vpc = east(Vpc::new(*cidr));
+        if vpc.id.origin() == vpc.id.origin() {
+            return ShopOutputs { url: "https://example.com/".into_input(), vpc: vpc.id };
+        }
+        ShopOutputs { url: "".into_input(), vpc: vpc.id }
+    });
+    assert_eq!(addresses(&stack.unwrap()), ["us-east-1/vpc"]);
+    let one = stack!("shop", |east: UsEast1| east.add("vpc", Vpc::new(cidr!("10.0.0.0/16"))).id);
+    assert_eq!(addresses(&one.unwrap()), ["us-east-1/vpc"]);
+}
+
+/// What another macro holds are tokens only; these are enough to see a `let`.
+#[test]
+fn names_are_given_inside_another_macro() {
+    macro_rules! same {
+        ($($tokens:tt)*) => { $($tokens)* };
+    }
+    let stack = stack!("shop", |east: UsEast1| {
+        same! {
+            let vpc: dr_core::Handle<Vpc<UsEast1>> = east(Vpc::new(cidr!("10.0.0.0/16")));
+            let mut subnet = east(Subnet::new(vpc.id, cidr!("10.0.0.0/24")));
+            if vpc.id.origin() == vpc.id.origin() {
+                subnet = east.add("second", Subnet::new(vpc.id, cidr!("10.0.1.0/24")));
+            }
+        }
+        let alb = east(Alb::internal([subnet.id]));
+    })
+    .unwrap();
+    let expected = ["us-east-1/vpc", "us-east-1/subnet", "us-east-1/second", "us-east-1/alb"];
+    assert_eq!(addresses(&stack), expected);
 }
 
 #[test]
@@ -133,21 +171,24 @@ fn names_are_given_wherever_a_let_may_stand() {
         let vpc = west(Vpc::new(cidr!("10.2.0.0/16")));
     })
     .unwrap();
-    assert_eq!(addresses(&stack), [
-        "us-east-1/vpc",
-        "us-east-1/unused",
-        "us-east-1/type",
-        "us-east-1/left",
-        "us-east-1/many",
-        "us-east-1/zone[a]",
-        "us-east-1/alb[a]",
-        "us-east-1/zone[b]",
-        "us-east-1/alb[b]",
-        "us-east-1/extra[a]",
-        "us-east-1/extra[b]",
-        "us-east-1/hidden",
-        "us-west-2/vpc",
-    ]);
+    assert_eq!(
+        addresses(&stack),
+        [
+            "us-east-1/vpc",
+            "us-east-1/unused",
+            "us-east-1/type",
+            "us-east-1/left",
+            "us-east-1/many",
+            "us-east-1/zone[a]",
+            "us-east-1/alb[a]",
+            "us-east-1/zone[b]",
+            "us-east-1/alb[b]",
+            "us-east-1/extra[a]",
+            "us-east-1/extra[b]",
+            "us-east-1/hidden",
+            "us-west-2/vpc",
+        ]
+    );
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a program cannot say; each arm has a file in `tests/ui/stack`.
 
-use syn::{Expr, Ident};
+use syn::{ExprCall, Ident};
 
 use super::expand::name_of;
-use super::parse::{Body, Program};
+use super::parse::Program;
 use super::walk::{Found, Repeat, as_call, walk};
 use crate::errors::Errors;
 
@@ -17,34 +17,39 @@ pub(crate) fn program(program: &mut Program, errors: &mut Errors) {
             errors.at(ident, format!("there is a scope `{ident}` already: give this one another name"));
         }
     }
-    let Body::Parsed(body) = &mut program.body else { return };
-    walk(body, &program.scopes, &mut |found| match found {
+    walk(&mut program.body, &program.scopes, &mut |found| match found {
         Found::Named { binding, repeat, call, .. } => {
-            name(&binding, call, repeat, errors);
-            arguments(call, errors);
+            if let Some((scope, call)) = as_call(call) {
+                name(&binding, scope, repeat, errors);
+                arguments(scope, call, errors);
+            }
         }
         Found::Unnamed(call) => {
-            if let Some((scope, _)) = as_call(call) {
-                let fix = format!("write `let name = {scope}(..);`, or `{scope}.add(\"name\", ..)`");
-                errors.at(scope, format!("a resource needs a name: {fix}"));
+            if let Some((scope, call)) = as_call(call) {
+                unnamed(scope, errors);
+                arguments(scope, call, errors);
             }
-            arguments(call, errors);
         }
-        Found::InMacro(scope) => {
-            let fix = format!("write `let name = {scope}(..);` before it, or `{scope}.add(\"name\", ..)`");
-            errors.at(&scope, format!("`{scope}(..)` inside another macro has no name: {fix}"));
-        }
+        Found::Tokens { binding: Some(binding), scope, .. } => name(&binding, &scope, None, errors),
+        Found::Tokens { binding: None, scope, .. } => unnamed(&scope, errors),
     });
 }
 
-fn name(binding: &Ident, call: &Expr, repeat: Option<Repeat>, errors: &mut Errors) {
-    let Some((scope, _)) = as_call(call) else { return };
+fn unnamed(scope: &Ident, errors: &mut Errors) {
+    let fix = format!("write `let name = {scope}(..);`, or `{scope}.add(\"name\", ..)`");
+    errors.at(scope, format!("a resource needs a name: {fix}"));
+}
+
+fn name(binding: &Ident, scope: &Ident, repeat: Option<Repeat>, errors: &mut Errors) {
     let name = name_of(binding);
     if name.is_empty() {
         errors.at(binding, "a resource needs a name: this one is made of `_` only");
     } else if let Some(found) = name.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '_') {
         let fix = format!("write `{scope}.add(\"name\", ..)`");
-        errors.at(binding, format!("{found:?} cannot be in the name of a resource, which becomes a tag at the provider: {fix}"));
+        errors.at(
+            binding,
+            format!("{found:?} cannot be in the name of a resource, which becomes a tag at the provider: {fix}"),
+        );
     } else if let Some(repeat) = repeat {
         let every = match repeat {
             Repeat::Loop => "turn of the loop",
@@ -55,10 +60,8 @@ fn name(binding: &Ident, call: &Expr, repeat: Option<Repeat>, errors: &mut Error
     }
 }
 
-fn arguments(call: &Expr, errors: &mut Errors) {
-    if let Some((scope, call)) = as_call(call) {
-        if call.args.len() != 1 {
-            errors.at(call, format!("`{scope}(..)` takes one part, a resource or a construct"));
-        }
+fn arguments(scope: &Ident, call: &ExprCall, errors: &mut Errors) {
+    if call.args.len() != 1 {
+        errors.at(call, format!("`{scope}(..)` takes one part, a resource or a construct"));
     }
 }

@@ -4,22 +4,20 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, LitStr, parse_quote, parse_quote_spanned};
+use syn::{Expr, ExprMethodCall, LitStr, parse_quote, parse_quote_spanned};
 
 use super::parse::{Body, Program, ScopeParam};
 use super::walk::{Found, walk};
 use crate::errors::Errors;
 
 pub(crate) fn program(program: Program, errors: Errors) -> TokenStream {
-    let Program { name, capture, scopes, output, body, .. } = program;
+    let Program { name, capture, scopes, output, mut body, .. } = program;
     // A name that the body cannot use by accident.
     let builder = Ident::new("__stack", Span::mixed_site());
     let bindings = scopes.iter().map(|scope| bind(scope, &builder));
+    walk(&mut body, &scopes, &mut rewrite);
     let body = match body {
-        Body::Parsed(mut body) => {
-            walk(&mut body, &scopes, &mut rewrite);
-            statements(body)
-        }
+        Body::Parsed(body) => statements(body),
         Body::Raw(tokens) => tokens,
     };
     let errors = errors.into_tokens();
@@ -74,7 +72,11 @@ fn rewrite(found: Found<'_>) {
         }
         // Reported; it has a type all the same, so that nothing follows from it.
         Found::Unnamed(call) => add(call, "unnamed", call.span()),
-        Found::InMacro(_) => {}
+        Found::Tokens { scope, binding, part, call } => {
+            let name = binding.as_ref().map_or_else(|| "unnamed".to_owned(), name_of);
+            let name = LitStr::new(&name, binding.map_or(scope.span(), |binding| binding.span()));
+            *call = quote_spanned!(scope.span()=> #scope.add(#name, #part));
+        }
     }
 }
 
@@ -84,12 +86,12 @@ fn add(expr: &mut Expr, name: &str, name_span: Span) {
     let Expr::Call(call) = expr else { return };
     let scope = &call.func;
     let name = LitStr::new(name, name_span);
-    let part = match call.args.first() {
-        Some(part) => part.clone(),
-        None => parse_quote!(::core::unreachable!()),
+    let mut added: ExprMethodCall = match call.args.first() {
+        Some(part) => parse_quote_spanned!(scope.span()=> #scope.add(#name, #part)),
+        // Reported; a scope is at hand, has a type, and lets the program go on.
+        None => parse_quote_spanned!(scope.span()=> #scope.scope(#name)),
     };
-    let mut added: syn::ExprMethodCall = parse_quote_spanned!(scope.span()=> #scope.add(#name, #part));
     added.paren_token = call.paren_token;
-    added.attrs = call.attrs.clone();
+    added.attrs = std::mem::take(&mut call.attrs);
     *expr = Expr::MethodCall(added);
 }

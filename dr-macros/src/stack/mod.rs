@@ -3,6 +3,7 @@
 mod check;
 mod expand;
 mod parse;
+mod tokens;
 mod walk;
 
 use proc_macro2::TokenStream;

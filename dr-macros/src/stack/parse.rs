@@ -1,5 +1,7 @@
 //! From tokens to the program: its name, the scopes it adds to, its body.
 
+use std::fmt::Display;
+
 use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::{Expr, Ident, ReturnType, Token, Type, parse_quote};
@@ -29,7 +31,7 @@ pub(crate) struct ScopeParam {
 /// What the program does.
 pub(crate) enum Body {
     Parsed(Expr),
-    /// Tokens with a syntax error, which is better reported by rustc, and completed by an editor, in its place.
+    /// Tokens with a syntax error: it is left to rustc, which will find it too and has the better words for it.
     Raw(TokenStream),
 }
 
@@ -39,25 +41,28 @@ impl Program {
     /// Goes on behind an error wherever the rest can still be understood.
     pub(crate) fn parse(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Self> {
         let begins_closure = |input: ParseStream<'_>| input.peek(Token![|]) || input.peek(Token![move]);
-        let name = if input.is_empty() || begins_closure(input) {
-            errors.push(input.error(format!("a stack needs a name: {FORM}")));
+        if input.is_empty() {
+            return Err(error(input, format!("expected {FORM}")));
+        }
+        let name = if begins_closure(input) {
+            errors.push(error(input, format!("a stack needs a name: {FORM}")));
             parse_quote!("unnamed")
         } else {
             let name = input.parse()?;
             if input.is_empty() {
-                return Err(input.error(format!("a stack needs a program: {FORM}")));
+                return Err(error(input, format!("a stack needs a program: {FORM}")));
             }
             input.parse::<Token![,]>()?;
             name
         };
         if !begins_closure(input) {
-            return Err(input.error(format!("expected the scopes that the program adds to: {FORM}")));
+            return Err(error(input, format!("expected the scopes that the program adds to: {FORM}")));
         }
         let capture = input.parse()?;
         let bar: Token![|] = input.parse()?;
         let scopes = parse_scopes(input, errors)?;
         let output = input.parse()?;
-        let body = parse_body(input.parse()?, errors);
+        let body = parse_body(input, errors)?;
         Ok(Program { name, capture, bar, scopes, output, body })
     }
 }
@@ -90,14 +95,14 @@ fn parse_scopes(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Vec<
 fn parse_scope(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<ScopeParam> {
     let ident = match input.parse::<Ident>() {
         Ok(ident) => ident,
-        Err(_) => return Err(input.error("a scope is a name and a region: `east: UsEast1`")),
+        Err(_) => return Err(error(input, "a scope is a name and a region: `east: UsEast1`")),
     };
-    let region = if input.peek(Token![:]) {
-        input.parse::<Token![:]>()?;
-        input.parse()?
-    } else {
+    let colon = input.parse::<Option<Token![:]>>()?;
+    let region = if colon.is_none() || input.is_empty() || input.peek(Token![,]) {
         errors.at(&ident, format!("the scope `{ident}` needs a region: `{ident}: UsEast1`"));
         parse_quote!(::dr_core::Global)
+    } else {
+        input.parse()?
     };
     let bound_to = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
@@ -106,22 +111,33 @@ fn parse_scope(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Scope
         None
     };
     if !input.is_empty() && !input.peek(Token![,]) {
-        errors.push(input.error("expected `,` or `|`"));
+        errors.push(error(input, "expected `,` or `|`"));
     }
     Ok(ScopeParam { ident, region, bound_to })
 }
 
-fn parse_body(tokens: TokenStream, errors: &mut Errors) -> Body {
+fn parse_body(input: ParseStream<'_>, errors: &mut Errors) -> syn::Result<Body> {
+    if input.is_empty() {
+        return Err(error(input, format!("a stack needs a program: {FORM}")));
+    }
+    // On its own, because what a failed parser has left would be an error of the whole.
+    let tokens: TokenStream = input.parse()?;
+    let mut unexpected = None;
     let body = |input: ParseStream<'_>| {
         let body = input.parse()?;
         input.parse::<Option<Token![,]>>()?;
+        if !input.is_empty() {
+            unexpected = Some(error(input, format!("unexpected after the program: {FORM}")));
+            input.parse::<TokenStream>()?;
+        }
         Ok(body)
     };
-    match body.parse2(tokens.clone()) {
-        Ok(body) => Body::Parsed(body),
-        Err(error) => {
-            errors.push(error);
-            Body::Raw(tokens)
-        }
-    }
+    let body = body.parse2(tokens.clone()).map_or(Body::Raw(tokens), Body::Parsed);
+    unexpected.into_iter().for_each(|error| errors.push(error));
+    Ok(body)
+}
+
+/// Without the words that syn puts before a message at the end of its input.
+fn error(input: ParseStream<'_>, message: impl Display) -> syn::Error {
+    syn::Error::new(input.span(), message)
 }

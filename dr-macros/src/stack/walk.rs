@@ -2,12 +2,15 @@
 //!
 //! Check and expansion walk the same way, so what one refuses and what the other rewrites cannot differ.
 
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::TokenStream;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Arm, Attribute, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprLoop, ExprWhile, Ident};
+use syn::{
+    Arm, Attribute, Block, Expr, ExprCall, ExprClosure, ExprForLoop, ExprIf, ExprLet, ExprLoop, ExprWhile, Ident,
+};
 use syn::{Item, Local, Macro, Pat};
 
-use super::parse::ScopeParam;
+use super::parse::{Body, ScopeParam};
+use super::tokens;
 
 /// A call of a scope.
 pub(crate) enum Found<'b> {
@@ -24,8 +27,16 @@ pub(crate) enum Found<'b> {
     },
     /// A call in any other place; an [`Expr::Call`].
     Unnamed(&'b mut Expr),
-    /// What looks like a call inside another macro, whose tokens have no meaning here.
-    InMacro(Ident),
+    /// A call among tokens that have no meaning here: in another macro, or beside a syntax error.
+    Tokens {
+        scope: Ident,
+        /// The name as bound, when the tokens before and after are those of `let name = east(part);`.
+        binding: Option<Ident>,
+        /// What is between the parentheses.
+        part: TokenStream,
+        /// The whole call.
+        call: &'b mut TokenStream,
+    },
 }
 
 /// What runs its body several times.
@@ -36,9 +47,13 @@ pub(crate) enum Repeat {
 }
 
 /// Calls `found` for each call of a scope, inner calls first.
-pub(crate) fn walk(body: &mut Expr, scopes: &[ScopeParam], found: &mut dyn FnMut(Found<'_>)) {
+pub(crate) fn walk(body: &mut Body, scopes: &[ScopeParam], found: &mut dyn FnMut(Found<'_>)) {
     let scopes = scopes.iter().map(|scope| &scope.ident).collect();
-    Walk { scopes, hidden: Vec::new(), repeat: None, found }.visit_expr_mut(body);
+    let mut walk = Walk { scopes, hidden: Vec::new(), repeat: None, found };
+    match body {
+        Body::Parsed(body) => walk.visit_expr_mut(body),
+        Body::Raw(tokens) => walk.visit_tokens(tokens),
+    }
 }
 
 /// The scope and the call when the expression is `east(..)`.
@@ -84,26 +99,10 @@ impl Walk<'_> {
         }
     }
 
-    fn visit_tokens(&mut self, tokens: &TokenStream) {
-        let mut tokens = tokens.clone().into_iter().peekable();
-        // `x.east(..)`, `x::east(..)` and `fn east(..)` name something else.
-        let mut names_other = false;
-        while let Some(token) = tokens.next() {
-            match &token {
-                TokenTree::Ident(ident) if !names_other && self.is_scope(ident) => {
-                    if matches!(tokens.peek(), Some(TokenTree::Group(next)) if next.delimiter() == Delimiter::Parenthesis) {
-                        (self.found)(Found::InMacro(ident.clone()));
-                    }
-                }
-                TokenTree::Group(group) => self.visit_tokens(&group.stream()),
-                _ => {}
-            }
-            names_other = match &token {
-                TokenTree::Punct(punct) => matches!(punct.as_char(), '.' | ':'),
-                TokenTree::Ident(ident) => ident == "fn",
-                _ => false,
-            };
-        }
+    fn visit_tokens(&mut self, tokens: &mut TokenStream) {
+        let Walk { scopes, hidden, found, .. } = self;
+        let is_scope = |ident: &Ident| scopes.contains(&ident) && !hidden.contains(ident);
+        *tokens = tokens::walk(std::mem::take(tokens), &is_scope, *found);
     }
 }
 
@@ -111,7 +110,6 @@ impl VisitMut for Walk<'_> {
     fn visit_block_mut(&mut self, block: &mut Block) {
         self.inside(|walk| visit_mut::visit_block_mut(walk, block));
     }
-
 
     /// Items do not see the scopes: those are local variables.
     fn visit_item_mut(&mut self, _: &mut Item) {}
@@ -195,8 +193,8 @@ impl VisitMut for Walk<'_> {
 
     fn visit_macro_mut(&mut self, mac: &mut Macro) {
         // A program inside the program has scopes of its own.
-        if !mac.path.segments.last().is_some_and(|last| last.ident == "stack") {
-            self.visit_tokens(&mac.tokens);
+        if mac.path.segments.last().is_none_or(|last| last.ident != "stack") {
+            self.visit_tokens(&mut mac.tokens);
         }
     }
 }

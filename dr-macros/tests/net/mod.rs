@@ -1,8 +1,8 @@
 //! A small network to write programs about.
 
 use dr_core::{
-    Anywhere, Cidr, Construct, Global, Input, Inputs, IntoInput, Output, Outputs, Region, Resource, Scope, Text, id, region,
-    same_region, text,
+    Anywhere, Cidr, Construct, Global, Input, Inputs, IntoInput, Output, Outputs, Region, Resource, Scope, Text, id,
+    region, same_region, text,
 };
 
 region!(
@@ -145,7 +145,8 @@ impl<R: Region> Construct<R> for Site {
     fn build(self, scope: Scope<'_, R>) -> SiteHandle<R> {
         let vpc = scope.add("vpc", Vpc::new(self.cidr));
         let subnet = |(zone, cidr)| scope.add(("private", zone), Subnet::new(vpc.id, cidr)).id;
-        let subnets: Vec<_> = (0..).zip(self.cidr.split(self.zones)).map(|(zone, cidr): (u32, Cidr)| subnet((zone, cidr))).collect();
+        let subnets: Vec<_> =
+            (0..).zip(self.cidr.split(self.zones)).map(|(zone, cidr): (u32, Cidr)| subnet((zone, cidr))).collect();
         let alb = scope.add("alb", Alb::internal(subnets.clone()));
         SiteHandle { vpc: vpc.id, subnets, alb: alb.arn, url: text!("https://{}/", alb.dns_name) }
     }

@@ -1,4 +1,4 @@
-use dr_core::{Input, Inputs};
+use dr_core::{Input, Inputs, Secret};
 
 #[derive(Inputs)]
 struct Rule {
@@ -12,10 +12,17 @@ struct Rule {
 enum Source {
     Two(Input<String>, u8),
     One(#[input(replace)] Input<String>),
+    Hidden(Secret<String>),
+    Named { name: Secret<String> },
 }
 
 #[derive(Inputs)]
 struct Tuple(Input<String>);
+
+#[derive(Inputs)]
+struct Parameters<T> {
+    value: Input<T>,
+}
 
 #[derive(Inputs)]
 union Both {
@@ -23,4 +30,6 @@ union Both {
     b: u8,
 }
 
-fn main() {}
+fn main() {
+    let _: Option<(RuleArgs, SourceArgs, TupleArgs, ParametersArgs, BothArgs)> = None;
+}

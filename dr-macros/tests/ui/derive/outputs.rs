@@ -3,7 +3,7 @@ use std::marker::PhantomData;
 use dr_core::{Anywhere, Output, Outputs, Region, Secret};
 
 #[derive(Outputs)]
-struct Two<P: Region = Anywhere, S: Region = Anywhere> {
+struct TwoOutputs<P: Region = Anywhere, S: Region = Anywhere> {
     primary: PhantomData<P>,
     standby: PhantomData<S>,
 }
@@ -15,6 +15,13 @@ struct Deferred {
 }
 
 #[derive(Outputs)]
-struct Nothing;
+struct NothingOutputs;
 
-fn main() {}
+#[derive(Outputs)]
+struct Parameters<T> {
+    value: T,
+}
+
+fn main() {
+    let _: Option<(TwoRefs, DeferredRefs, NothingRefs)> = None;
+}

@@ -1,18 +1,7 @@
-use std::rc::Rc;
-
-use dr_core::{Global, Input, Outputs, Problems, Resource};
-
-struct Opaque;
+use dr_core::{Global, Resource};
 
 #[derive(Resource)]
-#[resource(type = "test.field", region = Global)]
-struct Field {
-    name: Opaque,
-    shared: Input<Rc<str>>,
-}
-
-#[derive(Resource)]
-#[resource(type = "test.outputs", region = Global, outputs = Opaque)]
+#[resource(type = "test.outputs", region = Global, outputs = String)]
 struct WithoutDerive {}
 
 #[derive(Resource)]

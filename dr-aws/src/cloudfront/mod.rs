@@ -1,0 +1,28 @@
+//! Amazon CloudFront: the one name that users see, answered near them and forwarded to whichever region DNS says.
+
+mod config;
+mod distribution;
+
+use std::sync::Arc;
+
+use dr_core::Registry;
+
+use crate::Aws;
+
+pub use distribution::{
+    Distribution, DistributionArgs, DistributionOutputs, DistributionRefs, Fallback, FallbackArgs, Origin, OriginArgs,
+    PriceClass, ViewerProtocol,
+};
+
+/// The managed cache policy CachingDisabled: nothing is kept, as an API wants it.
+pub const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+/// The managed origin request policy AllViewerExceptHostHeader: everything is forwarded, and the origin is called by its own
+/// name, which an API Gateway domain insists on.
+pub const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
+/// The hosted zone of all distributions, for alias records.
+pub const HOSTED_ZONE: &str = "Z2FDTNDATAQYW2";
+
+/// Adds the resource types of this service.
+pub(crate) fn register(registry: Registry, aws: &Arc<Aws>) -> Registry {
+    registry.with::<Distribution>(aws)
+}

@@ -1,0 +1,169 @@
+//! `aws.ec2.nat-gateway`: lets private subnets reach the Internet, and nobody reach them.
+//!
+//! API: CreateNatGateway, DescribeNatGateways, DeleteNatGateway (EC2 2016-11-15). Find: tags; a deleted one stays listed for
+//! about an hour. Change: subnet and address replace. Delete: after its routes; asynchronous.
+
+use std::time::Duration;
+
+use aws_sdk_ec2::types::{NatGateway as Described, ResourceType};
+use dr_core::{
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
+    Settled, Wanted,
+};
+
+use super::{adopt, filter, owned, owned_by, specification, sync_tags};
+use crate::Aws;
+use crate::call::{Call as _, GoneOk as _};
+use crate::ids::{AllocationId, NatGatewayId, SubnetId};
+use crate::read::{Promised as _, found};
+
+/// Lets private subnets reach the Internet through a public subnet, and nobody reach them.
+///
+/// One serves a zone: a subnet of another zone would lose its way out with this one. The public subnet needs its route to
+/// an attached internet gateway first: without, the gateway is accepted and then fails. An address serves one gateway at a
+/// time, so a replacement deletes first.
+///
+/// API: [CreateNatGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html). Ready in about
+/// 106 seconds, gone in about 58.
+#[derive(Debug, Clone, Resource)]
+#[resource(
+    type = "aws.ec2.nat-gateway", outputs = NatGatewayOutputs, create_s = 106, delete_s = 58, replacement = "delete-first"
+)]
+pub struct NatGateway<R: Region = Anywhere> {
+    /// The public subnet that it stands in.
+    #[input(replace)]
+    subnet: Input<SubnetId<R>>,
+    /// Its public address.
+    #[input(replace)]
+    allocation: Input<AllocationId<R>>,
+}
+
+/// What is known of a NAT gateway once it exists.
+#[derive(Debug, Clone, PartialEq, Outputs)]
+pub struct NatGatewayOutputs<R: Region = Anywhere> {
+    /// `nat-…`
+    pub id: NatGatewayId<R>,
+}
+
+impl<R: Region> NatGateway<R> {
+    /// A gateway in a public subnet with an elastic IP address.
+    pub fn new(subnet: impl IntoInput<SubnetId<R>>, allocation: impl IntoInput<AllocationId<R>>) -> Self {
+        NatGateway { subnet: subnet.into_input(), allocation: allocation.into_input() }
+    }
+}
+
+const CALL_DESCRIBE: &str = "ec2:DescribeNatGateways";
+/// Between two questions whether it is there or gone; a tenth of what it takes at the least.
+const ASK_AGAIN: Duration = Duration::from_secs(4);
+
+/// One gateway by its id, as a filter: an unknown id is an empty answer and no error.
+async fn describe(cx: &Cx<Aws>, id: &NatGatewayId) -> Result<Option<Described>, CloudError> {
+    let request = cx.cloud.ec2(&cx.owner.region).describe_nat_gateways().filter(filter("nat-gateway-id", id.as_str()));
+    let answer = request.send().await.call(CALL_DESCRIBE)?;
+    // Some emulators ignore the filter.
+    Ok(answer.nat_gateways.unwrap_or_default().into_iter().find(|nat| nat.nat_gateway_id() == Some(id.as_str())))
+}
+
+fn state(nat: &Described) -> &str {
+    nat.state().map_or("available", |state| state.as_str())
+}
+
+impl Lifecycle for NatGateway {
+    type Cloud = Aws;
+
+    async fn read(scan: &Scan<Aws>, _: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let client = scan.cloud.ec2(&scan.region);
+        let items = client.describe_nat_gateways().filter(owned_by(&scan.stack)).into_paginator().items().send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)?;
+        let describe = |nat: &Described| {
+            let owned = owned(&scan.stack, nat.tags())?;
+            let health = match state(nat) {
+                "deleted" => return None,
+                "pending" => Health::Pending,
+                "failed" => Health::Failed,
+                "deleting" => Health::Leaving,
+                _ => Health::Ready,
+            };
+            // A gateway that is on its way out has given its address back.
+            let allocation = nat.nat_gateway_addresses().iter().find_map(|address| address.allocation_id());
+            let args = NatGatewayArgs {
+                subnet: SubnetId::literal(nat.subnet_id()?),
+                allocation: AllocationId::literal(allocation.unwrap_or_default()),
+            };
+            let outputs = NatGatewayOutputs { id: NatGatewayId::literal(nat.nat_gateway_id()?) };
+            Some(found(owned, args, outputs, health))
+        };
+        Ok(items.iter().filter_map(describe).collect())
+    }
+
+    async fn create(cx: &Cx<Aws>, args: &NatGatewayArgs) -> Result<NatGatewayOutputs, CloudError> {
+        const CALL: &str = "ec2:CreateNatGateway";
+        let request = cx.cloud.ec2(&cx.owner.region).create_nat_gateway().client_token(&cx.owner.token);
+        let request = request.subnet_id(args.subnet.as_str()).allocation_id(args.allocation.as_str());
+        let request = request.tag_specifications(specification(&cx.owner, ResourceType::Natgateway));
+        let answer = request.send().await.call(CALL)?;
+        let id = answer.nat_gateway.and_then(|nat| nat.nat_gateway_id).promised(CALL, "the gateway")?;
+        Ok(NatGatewayOutputs { id: NatGatewayId::literal(id) })
+    }
+
+    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, _: &NatGatewayArgs) -> Result<NatGatewayOutputs, CloudError> {
+        sync_tags(cx, prior.outputs.id.as_str()).await?;
+        Ok(prior.outputs.clone())
+    }
+
+    async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
+        let request = cx.cloud.ec2(&cx.owner.region).delete_nat_gateway().nat_gateway_id(prior.outputs.id.as_str());
+        request.send().await.call("ec2:DeleteNatGateway").gone_ok().map(drop)
+    }
+
+    /// Whether it is available. It fails after the create call: without a free address, or an attached internet gateway.
+    async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<NatGatewayOutputs>, CloudError> {
+        let Some(nat) = describe(cx, &current.outputs.id).await? else { return Ok(Settled::AskAgainIn(ASK_AGAIN)) };
+        Ok(match state(&nat) {
+            "available" => Settled::Yes(current.outputs.clone()),
+            "pending" => Settled::AskAgainIn(ASK_AGAIN),
+            state => {
+                let code = nat.failure_code().unwrap_or(state);
+                let message = nat.failure_message().unwrap_or("the NAT gateway does not become available");
+                Settled::Failed(CloudError::new("ec2:CreateNatGateway", code, message, Class::Permanent))
+            }
+        })
+    }
+
+    async fn gone(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<Settled<()>, CloudError> {
+        let nat = describe(cx, &prior.outputs.id).await?;
+        let gone = nat.is_none_or(|nat| matches!(state(&nat), "deleted" | "failed"));
+        Ok(if gone { Settled::Yes(()) } else { Settled::AskAgainIn(ASK_AGAIN) })
+    }
+
+    async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
+        adopt(cx, current.outputs.id.as_str()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::operation::describe_nat_gateways::DescribeNatGatewaysOutput;
+    use aws_sdk_ec2::types::NatGatewayState;
+    use aws_smithy_mocks::mock;
+
+    use super::super::tests::cx;
+    use super::*;
+
+    async fn ready(state: NatGatewayState) -> Settled<NatGatewayOutputs> {
+        let nat = Described::builder().nat_gateway_id("nat-1").state(state).failure_code("Gateway.NotAttached").build();
+        let rule = mock!(aws_sdk_ec2::Client::describe_nat_gateways)
+            .then_output(move || DescribeNatGatewaysOutput::builder().nat_gateways(nat.clone()).build());
+        let args = NatGatewayArgs { subnet: SubnetId::literal("subnet-1"), allocation: AllocationId::literal("eip-1") };
+        let current = Prior { args, outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } };
+        NatGateway::ready(&cx(&[&rule]), &current).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_turns_out_to_have_failed_says_why() {
+        assert!(matches!(ready(NatGatewayState::Available).await, Settled::Yes(_)));
+        assert!(matches!(ready(NatGatewayState::Pending).await, Settled::AskAgainIn(_)));
+        let Settled::Failed(error) = ready(NatGatewayState::Failed).await else { panic!("it has failed") };
+        assert_eq!(error.code, "Gateway.NotAttached");
+    }
+}

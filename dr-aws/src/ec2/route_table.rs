@@ -1,0 +1,184 @@
+//! `aws.ec2.route-table` and `aws.ec2.route-table-association`: where packets of a subnet go.
+//!
+//! API: CreateRouteTable, DescribeRouteTables, DeleteRouteTable, AssociateRouteTable, ReplaceRouteTableAssociation,
+//! DisassociateRouteTable (EC2 2016-11-15). Find: the table by tags, the association by its subnet; one call answers for both
+//! and for the routes. Change: `vpc` and `subnet` replace, the table of an association in place.
+//! Delete: associations before their table.
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::types::{ResourceType, RouteTable as Described};
+use dr_core::{
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan, Wanted,
+};
+
+use super::{adopt, owned, owned_by, specification, sync_tags};
+use crate::Aws;
+use crate::call::{Call as _, GoneOk as _};
+use crate::ids::{RouteTableAssociationId, RouteTableId, SubnetId, VpcId};
+use crate::read::{Promised as _, found, found_by_key};
+
+/// A set of routes, for the subnets that are associated with it. AWS puts the route inside the VPC in by itself.
+///
+/// API: [CreateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html).
+#[derive(Debug, Clone, Resource)]
+#[resource(type = "aws.ec2.route-table", outputs = RouteTableOutputs, create_s = 1, delete_s = 1)]
+pub struct RouteTable<R: Region = Anywhere> {
+    /// The network that it is a part of.
+    #[input(replace)]
+    vpc: Input<VpcId<R>>,
+}
+
+/// What is known of a route table once it exists.
+#[derive(Debug, Clone, PartialEq, Outputs)]
+pub struct RouteTableOutputs<R: Region = Anywhere> {
+    /// `rtb-…`
+    pub id: RouteTableId<R>,
+}
+
+impl<R: Region> RouteTable<R> {
+    /// A table with the route inside the VPC only.
+    pub fn new(vpc: impl IntoInput<VpcId<R>>) -> Self {
+        RouteTable { vpc: vpc.into_input() }
+    }
+}
+
+/// Makes a subnet use a route table; without, it uses the main one of its VPC.
+///
+/// A subnet has one association at most. Another table takes over in place, without a gap.
+///
+/// API: [AssociateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html).
+#[derive(Debug, Clone, Resource)]
+#[resource(
+    type = "aws.ec2.route-table-association", outputs = RouteTableAssociationOutputs, create_s = 1, delete_s = 1,
+    replacement = "delete-first"
+)]
+pub struct RouteTableAssociation<R: Region = Anywhere> {
+    /// The table.
+    table: Input<RouteTableId<R>>,
+    /// Who uses it.
+    #[input(replace)]
+    subnet: Input<SubnetId<R>>,
+}
+
+/// What is known of an association once it exists.
+#[derive(Debug, Clone, PartialEq, Outputs)]
+pub struct RouteTableAssociationOutputs<R: Region = Anywhere> {
+    /// `rtbassoc-…`; another one after another table took over.
+    pub id: RouteTableAssociationId<R>,
+}
+
+impl<R: Region> RouteTableAssociation<R> {
+    /// Makes the subnet use the table.
+    pub fn new(table: impl IntoInput<RouteTableId<R>>, subnet: impl IntoInput<SubnetId<R>>) -> Self {
+        RouteTableAssociation { table: table.into_input(), subnet: subnet.into_input() }
+    }
+}
+
+/// The stack's route tables with their routes and associations: one call for three types.
+pub(super) async fn tables(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
+    const CALL: &str = "ec2:DescribeRouteTables";
+    scan.cloud
+        .shared(scan, CALL, "", || async {
+            let client = scan.cloud.ec2(&scan.region);
+            let items = client.describe_route_tables().filters(owned_by(&scan.stack)).into_paginator().items().send();
+            items.collect::<Result<Vec<_>, _>>().await.call(CALL)
+        })
+        .await
+}
+
+impl Lifecycle for RouteTable {
+    type Cloud = Aws;
+
+    async fn read(scan: &Scan<Aws>, _: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let describe = |table: &Described| {
+            let owned = owned(&scan.stack, table.tags())?;
+            let args = RouteTableArgs { vpc: VpcId::literal(table.vpc_id()?) };
+            let outputs = RouteTableOutputs { id: RouteTableId::literal(table.route_table_id()?) };
+            Some(found(owned, args, outputs, Health::Ready))
+        };
+        Ok(tables(scan).await?.iter().filter_map(describe).collect())
+    }
+
+    async fn create(cx: &Cx<Aws>, args: &RouteTableArgs) -> Result<RouteTableOutputs, CloudError> {
+        const CALL: &str = "ec2:CreateRouteTable";
+        let request = cx.cloud.ec2(&cx.owner.region).create_route_table().client_token(&cx.owner.token);
+        let request = request.vpc_id(args.vpc.as_str());
+        let request = request.tag_specifications(specification(&cx.owner, ResourceType::RouteTable));
+        let answer = request.send().await.call(CALL)?;
+        let id = answer.route_table.and_then(|table| table.route_table_id).promised(CALL, "the table")?;
+        Ok(RouteTableOutputs { id: RouteTableId::literal(id) })
+    }
+
+    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, _: &RouteTableArgs) -> Result<RouteTableOutputs, CloudError> {
+        sync_tags(cx, prior.outputs.id.as_str()).await?;
+        Ok(prior.outputs.clone())
+    }
+
+    async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
+        let request = cx.cloud.ec2(&cx.owner.region).delete_route_table().route_table_id(prior.outputs.id.as_str());
+        request.send().await.call("ec2:DeleteRouteTable").gone_ok().map(drop)
+    }
+
+    async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
+        adopt(cx, current.outputs.id.as_str()).await
+    }
+}
+
+impl Lifecycle for RouteTableAssociation {
+    type Cloud = Aws;
+
+    async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let tables = tables(scan).await?;
+        let describe = |want: &Wanted<Self>| {
+            let subnet = want.args.subnet.as_str();
+            let of = |table: &Described| {
+                table.associations().iter().find(|association| association.subnet_id() == Some(subnet)).cloned()
+            };
+            let association = tables.iter().find_map(of)?;
+            let health = match association.association_state().and_then(|state| state.state()).map(|state| state.as_str()) {
+                Some("disassociated") => return None,
+                Some("associating") => Health::Pending,
+                Some("disassociating") => Health::Leaving,
+                Some("failed") => Health::Failed,
+                _ => Health::Ready,
+            };
+            let table = RouteTableId::literal(association.route_table_id()?);
+            let args = RouteTableAssociationArgs { table, subnet: want.args.subnet.clone() };
+            let id = RouteTableAssociationId::literal(association.route_table_association_id()?);
+            Some(found_by_key(want, args, RouteTableAssociationOutputs { id }, health))
+        };
+        Ok(wanted.iter().filter_map(describe).collect())
+    }
+
+    async fn create(
+        cx: &Cx<Aws>,
+        args: &RouteTableAssociationArgs,
+    ) -> Result<RouteTableAssociationOutputs, CloudError> {
+        const CALL: &str = "ec2:AssociateRouteTable";
+        let request = cx.cloud.ec2(&cx.owner.region).associate_route_table();
+        let request = request.route_table_id(args.table.as_str()).subnet_id(args.subnet.as_str());
+        let id = request.send().await.call(CALL)?.association_id.promised(CALL, "the association")?;
+        Ok(RouteTableAssociationOutputs { id: RouteTableAssociationId::literal(id) })
+    }
+
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &RouteTableAssociationArgs,
+    ) -> Result<RouteTableAssociationOutputs, CloudError> {
+        const CALL: &str = "ec2:ReplaceRouteTableAssociation";
+        if args.table == prior.args.table {
+            return Ok(prior.outputs.clone());
+        }
+        let request = cx.cloud.ec2(&cx.owner.region).replace_route_table_association();
+        let request = request.association_id(prior.outputs.id.as_str()).route_table_id(args.table.as_str());
+        let id = request.send().await.call(CALL)?.new_association_id.promised(CALL, "the new association")?;
+        Ok(RouteTableAssociationOutputs { id: RouteTableAssociationId::literal(id) })
+    }
+
+    async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
+        let request = cx.cloud.ec2(&cx.owner.region).disassociate_route_table().association_id(prior.outputs.id.as_str());
+        request.send().await.call("ec2:DisassociateRouteTable").gone_ok().map(drop)
+    }
+}

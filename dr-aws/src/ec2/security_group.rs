@@ -1,0 +1,241 @@
+//! `aws.ec2.security-group`: a firewall around network interfaces, empty: its rules are resources of their own.
+//!
+//! API: CreateSecurityGroup, RevokeSecurityGroupEgress, DescribeSecurityGroups, DescribeSecurityGroupRules,
+//! DeleteSecurityGroup (EC2 2016-11-15). Find: tags. Change: vpc and description replace. Delete: after every network
+//! interface that has it and every rule of another group that names it.
+
+use std::sync::Arc;
+
+use aws_sdk_ec2::types::{
+    Filter, IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
+};
+use dr_core::{
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
+    Settled, Wanted,
+};
+
+use super::{adopt, owned, owned_by, pairs, specification, sync_tags};
+use crate::call::{Call as _, GoneOk as _};
+use crate::ids::{SecurityGroupId, VpcId};
+use crate::read::{Promised as _, Unread, found, unread, wanted_as};
+use crate::{Aws, names, tags};
+
+/// A firewall around network interfaces. It lets nothing through: what it lets through are
+/// [`SecurityGroupRule`](super::SecurityGroupRule)s, so that two groups can name each other.
+///
+/// AWS gives a new group a rule that lets everything out, which is taken away unless
+/// [`keep_default_egress`](SecurityGroup::keep_default_egress) is set. The name at AWS is made of stack and address.
+///
+/// API: [CreateSecurityGroup](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html).
+#[derive(Debug, Clone, Resource)]
+#[resource(type = "aws.ec2.security-group", outputs = SecurityGroupOutputs, create_s = 3, delete_s = 1, check = check)]
+pub struct SecurityGroup<R: Region = Anywhere> {
+    /// The network that it is a part of.
+    #[input(replace)]
+    vpc: Input<VpcId<R>>,
+    /// What it is for, up to 255 characters. Default: `managed by dr`.
+    #[input(replace)]
+    description: Option<String>,
+    /// Whether AWS's rule that lets everything out stays. Default: no.
+    default_egress: bool,
+}
+
+/// What is known of a security group once it exists.
+#[derive(Debug, Clone, PartialEq, Outputs)]
+pub struct SecurityGroupOutputs<R: Region = Anywhere> {
+    /// `sg-…`
+    pub id: SecurityGroupId<R>,
+    /// Whether AWS's rule that lets everything out is there.
+    pub default_egress: bool,
+}
+
+impl<R: Region> SecurityGroup<R> {
+    /// A group that lets nothing through.
+    pub fn new(vpc: impl IntoInput<VpcId<R>>) -> Self {
+        SecurityGroup { vpc: vpc.into_input(), description: None, default_egress: false }
+    }
+
+    /// What it is for; consoles show it.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Everything may leave.
+    #[must_use]
+    pub fn keep_default_egress(mut self) -> Self {
+        self.default_egress = true;
+        self
+    }
+}
+
+fn check<R: Region>(group: &SecurityGroup<R>, problems: &mut Problems) {
+    if let Some(description) = &group.description {
+        check_description(description, problems);
+    }
+}
+
+/// The alphabet of descriptions of groups and rules.
+pub(super) fn check_description(description: &str, problems: &mut Problems) {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c);
+    if description.is_empty() || description.len() > 255 {
+        problems.report("description", "1 to 255 characters are allowed");
+    } else if let Some(c) = description.chars().find(|&c| !allowed(c)) {
+        problems.report("description", format_args!("the character {c:?} is not allowed"));
+    }
+}
+
+const DESCRIPTION: &str = "managed by dr";
+const NAME_LEN_MAX: usize = 255;
+
+/// The stack's groups, and all rules in them, whoever made them.
+pub(super) struct Groups {
+    pub(super) groups: Vec<DescribedGroup>,
+    pub(super) rules: Vec<DescribedRule>,
+}
+
+pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Groups>, CloudError> {
+    const CALL: &str = "ec2:DescribeSecurityGroups";
+    scan.cloud
+        .shared(scan, CALL, "", || async {
+            let client = scan.cloud.ec2(&scan.region);
+            let groups = client.describe_security_groups().filters(owned_by(&scan.stack)).into_paginator().items().send();
+            let groups = groups.collect::<Result<Vec<_>, _>>().await.call(CALL)?;
+            let ids: Vec<_> = groups.iter().filter_map(|group| group.group_id().map(str::to_owned)).collect();
+            let mut rules = Vec::new();
+            // A filter takes 200 values.
+            for ids in ids.chunks(200) {
+                let filter = Filter::builder().name("group-id").set_values(Some(ids.to_vec())).build();
+                let items = client.describe_security_group_rules().filters(filter).into_paginator().items().send();
+                rules.extend(items.collect::<Result<Vec<_>, _>>().await.call("ec2:DescribeSecurityGroupRules")?);
+            }
+            Ok(Groups { groups, rules })
+        })
+        .await
+}
+
+/// AWS's own rule: everything may leave, and nobody's tags.
+fn is_default_egress(rule: &DescribedRule) -> bool {
+    rule.is_egress() == Some(true)
+        && rule.ip_protocol() == Some("-1")
+        && rule.cidr_ipv4() == Some("0.0.0.0/0")
+        && !pairs(rule.tags()).any(|(key, _)| key == tags::STACK)
+}
+
+fn everything() -> IpPermission {
+    IpPermission::builder().ip_protocol("-1").ip_ranges(IpRange::builder().cidr_ip("0.0.0.0/0").build()).build()
+}
+
+impl Lifecycle for SecurityGroup {
+    type Cloud = Aws;
+
+    async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let all = groups(scan).await?;
+        let describe = |group: &DescribedGroup| {
+            let owned = owned(&scan.stack, group.tags())?;
+            let want = wanted_as(wanted, &owned);
+            let id = group.group_id()?;
+            let present = all.rules.iter().any(|rule| rule.group_id() == Some(id) && is_default_egress(rule));
+            let description = group.description().filter(|text| *text != DESCRIPTION).map(str::to_owned);
+            let args = SecurityGroupArgs {
+                vpc: VpcId::literal(group.vpc_id()?),
+                // The default may have been written out.
+                description: description.or_else(|| want.and_then(|want| want.args.description.clone())),
+                default_egress: match unread(want, &owned) {
+                    Unread::OnTheWay(args) => args.default_egress,
+                    _ => present,
+                },
+            };
+            let outputs = SecurityGroupOutputs { id: SecurityGroupId::literal(id), default_egress: present };
+            Some(found(owned, args, outputs, Health::Ready))
+        };
+        Ok(all.groups.iter().filter_map(describe).collect())
+    }
+
+    async fn create(cx: &Cx<Aws>, args: &SecurityGroupArgs) -> Result<SecurityGroupOutputs, CloudError> {
+        const CALL: &str = "ec2:CreateSecurityGroup";
+        let request = cx.cloud.ec2(&cx.owner.region).create_security_group().vpc_id(args.vpc.as_str());
+        let request = request.group_name(names::physical(&cx.owner, NAME_LEN_MAX));
+        let request = request.description(args.description.as_deref().unwrap_or(DESCRIPTION));
+        let request = request.tag_specifications(specification(&cx.owner, ResourceType::SecurityGroup));
+        let id = request.send().await.call(CALL)?.group_id.promised(CALL, "the group")?;
+        Ok(SecurityGroupOutputs { id: SecurityGroupId::literal(id), default_egress: true })
+    }
+
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &SecurityGroupArgs,
+    ) -> Result<SecurityGroupOutputs, CloudError> {
+        let SecurityGroupOutputs { id, default_egress } = prior.outputs.clone();
+        sync_tags(cx, id.as_str()).await?;
+        if args.default_egress && !default_egress {
+            let request = cx.cloud.ec2(&cx.owner.region).authorize_security_group_egress().group_id(id.as_str());
+            request.ip_permissions(everything()).send().await.call("ec2:AuthorizeSecurityGroupEgress")?;
+            return Ok(SecurityGroupOutputs { id, default_egress: true });
+        }
+        Ok(prior.outputs.clone())
+    }
+
+    async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
+        let request = cx.cloud.ec2(&cx.owner.region).delete_security_group().group_id(prior.outputs.id.as_str());
+        request.send().await.call("ec2:DeleteSecurityGroup").gone_ok().map(drop)
+    }
+
+    /// Takes AWS's rule away. Rules of the program come after this, so none of them can be meant.
+    async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<SecurityGroupOutputs>, CloudError> {
+        let SecurityGroupOutputs { id, default_egress } = current.outputs.clone();
+        if current.args.default_egress || !default_egress {
+            return Ok(Settled::Yes(current.outputs.clone()));
+        }
+        let request = cx.cloud.ec2(&cx.owner.region).revoke_security_group_egress().group_id(id.as_str());
+        request.ip_permissions(everything()).send().await.call("ec2:RevokeSecurityGroupEgress").gone_ok()?;
+        Ok(Settled::Yes(SecurityGroupOutputs { id, default_egress: false }))
+    }
+
+    async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
+        adopt(cx, current.outputs.id.as_str()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
+    use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
+    use aws_smithy_mocks::{Rule, mock};
+
+    use super::super::tests::{cx, owned_tags};
+    use super::*;
+
+    fn rule() -> aws_sdk_ec2::types::builders::SecurityGroupRuleBuilder {
+        DescribedRule::builder().group_id("sg-1").is_egress(true).ip_protocol("-1").cidr_ipv4("0.0.0.0/0")
+    }
+
+    fn answers(rule: DescribedRule) -> [Rule; 2] {
+        let group = DescribedGroup::builder().group_id("sg-1").vpc_id("vpc-1").description(DESCRIPTION);
+        let group = group.set_tags(Some(owned_tags())).build();
+        [
+            mock!(aws_sdk_ec2::Client::describe_security_groups)
+                .then_output(move || DescribeSecurityGroupsOutput::builder().security_groups(group.clone()).build()),
+            mock!(aws_sdk_ec2::Client::describe_security_group_rules)
+                .then_output(move || DescribeSecurityGroupRulesOutput::builder().security_group_rules(rule.clone()).build()),
+        ]
+    }
+
+    async fn default_egress(rule: DescribedRule) -> bool {
+        let [groups, rules] = answers(rule);
+        let cx = cx(&[&groups, &rules]);
+        let scan = Scan { cloud: cx.cloud, stack: "shop".into(), region: "us-east-1".into() };
+        let found = SecurityGroup::read(&scan, &[]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        found[0].args.as_ref().unwrap().default_egress
+    }
+
+    #[tokio::test]
+    async fn the_rule_of_aws_is_told_from_an_equal_one_of_the_program() {
+        assert!(default_egress(rule().build()).await);
+        assert!(!default_egress(rule().set_tags(Some(owned_tags())).build()).await);
+        assert!(!default_egress(rule().cidr_ipv4("10.0.0.0/8").build()).await);
+    }
+}

@@ -1,0 +1,34 @@
+//! `drift`: what somebody else has changed since the last deploy. Reads everything and writes nothing.
+
+use crate::args;
+use crate::cloud::Detail;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render;
+use crate::text::plural;
+
+pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<Exit, Error> {
+    let opened = cx.open().await?;
+    let session = cx.session(&opened);
+    let state = session.load(&cx.store()).await?;
+    let observed = cx.observe(&opened, &session, &state, Detail::Full).await?;
+    let (_, drift) = observed.reconcile(cx.graph(), &state);
+    for drift in &drift {
+        cx.out.event(&render::drift_event(drift));
+        render::drift_lines(cx.out, drift);
+    }
+    cx.tell("drift", drift.len());
+    cx.tell_cloud(&opened);
+    if let Some(source) = observed.failed.values().next() {
+        return Err(Error::Unread { groups: observed.failed.len(), source: source.clone() });
+    }
+    match drift.len() {
+        0 => {
+            let resources = plural(state.resources.len(), "resource");
+            cx.out.line(format!("no drift: {resources} as the last deploy left them"));
+        }
+        n => cx.out.line(format!("{} differ from what the last deploy left; `plan` shows what a deploy makes of it", plural(n, "resource"))),
+    }
+    Ok(if args.detailed_exitcode && !drift.is_empty() { Exit::Pending } else { Exit::Done })
+}

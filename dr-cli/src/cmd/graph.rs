@@ -1,0 +1,36 @@
+//! `graph`: draws the program.
+
+use std::fs;
+
+use crate::args::{self, Format};
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::picture;
+
+pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Graph) -> Result<Exit, Error> {
+    let named = args.out.as_ref().and_then(|path| path.extension()?.to_str()).map(str::to_lowercase);
+    let format = args.format.unwrap_or(match named.as_deref() {
+        Some("svg") => Format::Svg,
+        Some("html" | "htm") => Format::Html,
+        Some("mmd" | "mermaid" | "md") => Format::Mermaid,
+        _ => Format::Dot,
+    });
+    let graph = cx.graph();
+    let text = match format {
+        Format::Dot => graph.dot(),
+        Format::Mermaid => picture::mermaid(graph),
+        Format::Svg => picture::svg(graph),
+        Format::Html => picture::html(graph),
+    };
+    cx.tell("resources", graph.len());
+    match &args.out {
+        Some(path) => {
+            fs::write(path, text).map_err(|source| Error::File { what: "write", path: path.clone(), source })?;
+            cx.out.note(format!("written to {}", path.display()));
+        }
+        None if cx.out.json => cx.out.event(&serde_json::json!({"event": "graph", "text": text})),
+        None => cx.out.raw(&text),
+    }
+    Ok(Exit::Done)
+}

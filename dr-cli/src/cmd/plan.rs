@@ -1,0 +1,37 @@
+//! `plan`: what a deploy would do. Reads, and writes nothing but the file it is asked to save.
+
+use std::fs;
+
+use dr_core::{Observed, Plan};
+
+use crate::args;
+use crate::cloud::Detail;
+use crate::context::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::render;
+
+pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Plan) -> Result<Exit, Error> {
+    let opened = cx.open().await?;
+    let session = cx.session(&opened);
+    let state = session.load(&cx.store()).await?;
+    let observed = match args.no_refresh {
+        true => Observed::unchanged(),
+        false => cx.observe(&opened, &session, &state, Detail::Lean).await?,
+    };
+    let plan = Plan::between(cx.graph(), &state, &observed)?;
+    render::events(cx.out, &plan);
+    if !cx.out.json {
+        render::plan(cx.out, &plan);
+    }
+    if let Some(path) = &args.out {
+        fs::write(path, plan.save()).map_err(|source| Error::File { what: "write", path: path.clone(), source })?;
+        cx.out.note(format!("saved as {0}; `deploy {0}` does exactly this", path.display()));
+    }
+    for (key, value) in render::summary(&plan) {
+        cx.tell(key, value);
+    }
+    cx.tell_cloud(&opened);
+    let pending = args.detailed_exitcode && !plan.is_empty();
+    Ok(if pending { Exit::Pending } else { Exit::Done })
+}

@@ -1,0 +1,180 @@
+//! Words and numbers as people read them.
+
+use std::collections::BTreeMap;
+
+use dr_core::Value;
+use dr_core::value::Reference;
+
+/// `1 step`, `3 steps`.
+pub(crate) fn plural(n: usize, noun: &str) -> String {
+    match (n, noun.split_once(" of ")) {
+        (1, _) => format!("1 {noun}"),
+        (n, Some((first, rest))) => format!("{n} {first}s of {rest}"),
+        (n, None) => format!("{n} {noun}s"),
+    }
+}
+
+/// A duration in seconds: `0.3 s`, `42 s`, `4 min 30 s`, `1 h 5 min`.
+pub(crate) fn seconds(s: f64) -> String {
+    if s < 9.95 {
+        let text = format!("{s:.1}");
+        return format!("{} s", text.strip_suffix(".0").unwrap_or(&text));
+    }
+    let whole = s.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match (hours, minutes, seconds) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, 0) => format!("{m} min"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, 0, _) => format!("{h} h"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// At most `width` characters: what is too long loses its middle.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let len = text.chars().count();
+    if len <= width {
+        return text.to_owned();
+    }
+    if width <= 1 {
+        return "…".chars().take(width).collect();
+    }
+    let head = width / 2;
+    let tail = width - 1 - head;
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(len - tail)).collect()
+}
+
+/// A value as people read it: references as `${address.field}`, secrets masked.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
+        Value::Object(object) => {
+            if let Some(Value::Array(pieces)) = object.get("$text") {
+                return pieces.iter().map(shown).collect();
+            }
+            if let Some(Value::String(label)) = object.get("$secret") {
+                return format!("(secret {label})");
+            }
+            if object.contains_key("$ref") {
+                let mut text = String::new();
+                dr_core::value::references(value, &mut |Reference { address, field, index }| {
+                    let index = index.map(|index| format!("[{index}]")).unwrap_or_default();
+                    text = format!("${{{address}.{field}{index}}}");
+                });
+                return text;
+            }
+            let entries = object.iter().map(|(key, item)| format!("{key}: {}", shown(item)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        plain => plain.to_string(),
+    }
+}
+
+/// The side of a change: `(unset)`, `(known after create)`, or the value.
+pub(crate) fn side(value: Option<&Value>) -> String {
+    let Some(value) = value else { return "(unset)".to_owned() };
+    let mut open = false;
+    dr_core::value::references(value, &mut |_| open = true);
+    if open { "(known after create)".to_owned() } else { shown(value) }
+}
+
+/// What people call a type: `aws.ec2.nat_gateway` is `NAT gateway`; unknown types lose their first part's dots and underscores.
+pub(crate) fn type_words(type_name: &str) -> String {
+    let known = match type_name {
+        "aws.acm.certificate" => "certificate",
+        "aws.acm.issued" => "certificate issue",
+        "aws.apigatewayv2.api" => "HTTP API",
+        "aws.apigatewayv2.api_mapping" | "aws.apigatewayv2.mapping" => "API mapping",
+        "aws.apigatewayv2.domain_name" | "aws.apigatewayv2.domain" => "API domain",
+        "aws.apigatewayv2.vpc_link" => "VPC link",
+        "aws.cloudfront.distribution" => "CloudFront distribution",
+        "aws.cloudwatch.alarm" | "aws.cloudwatch.metric_alarm" => "alarm",
+        "aws.ec2.nat_gateway" => "NAT gateway",
+        "aws.ec2.vpc" => "VPC",
+        "aws.ec2.ami" => "machine image",
+        "aws.ec2.elastic_ip" => "elastic IP",
+        "aws.elbv2.load_balancer" => "load balancer",
+        "aws.route53.record_set" | "aws.route53.record" => "record",
+        "aws.route53.hosted_zone" | "aws.route53.zone" => "hosted zone",
+        "aws.sns.topic" => "topic",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return known.to_owned();
+    }
+    let last = type_name.rsplit('.').next().unwrap_or(type_name);
+    last.replace('_', " ")
+}
+
+/// The end of a type name that fits beside an address: `ec2.subnet`.
+pub(crate) fn short_type(type_name: &str) -> &str {
+    type_name.strip_prefix("aws.").unwrap_or(type_name)
+}
+
+/// Numbered things in a row: `3 subnets, 1 VPC`.
+pub(crate) fn counted<'a>(types: impl IntoIterator<Item = &'a str>) -> Vec<(String, usize)> {
+    let mut order: Vec<String> = Vec::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for type_name in types {
+        let words = type_words(type_name);
+        if !counts.contains_key(&words) {
+            order.push(words.clone());
+        }
+        *counts.entry(words).or_default() += 1;
+    }
+    order.into_iter().map(|words| (words.clone(), counts[&words])).collect()
+}
+
+/// `2 policies`, `1 VPC`, `3 NAT gateways`.
+pub(crate) fn noun(n: usize, words: &str) -> String {
+    if n == 1 {
+        return format!("1 {words}");
+    }
+    match words.strip_suffix('y') {
+        Some(stem) if !words.ends_with("ay") && !words.ends_with("ey") => format!("{n} {stem}ies"),
+        _ if words.ends_with('s') => format!("{n} {words}es"),
+        _ => format!("{n} {words}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let cases = [(0.0, "0 s"), (0.34, "0.3 s"), (9.97, "10 s"), (42.4, "42 s"), (120.0, "2 min"), (270.0, "4 min 30 s")];
+        for (s, text) in cases.into_iter().chain([(3600.0, "1 h"), (3900.0, "1 h 5 min")]) {
+            assert_eq!(seconds(s), text);
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_loses_its_middle() {
+        assert_eq!(fit("us-east-1/primary.vpc", 11), "us-ea…y.vpc");
+        assert_eq!([fit("abc", 3), fit("abc", 2), fit("abc", 1), fit("abc", 0)], ["abc", "a…", "…", ""]);
+    }
+
+    #[test]
+    fn values_read_as_in_a_plan() {
+        let text = json!({"$text": ["https://", {"$ref": "global/api#names[1]"}, "/"]});
+        assert_eq!(shown(&text), "https://${global/api.names[1]}/");
+        assert_eq!(shown(&json!({"a": [1, "b"], "s": {"$secret": "db", "sha256": "00"}})), "{a: [1, b], s: (secret db)}");
+        assert_eq!((side(None), side(Some(&text))), ("(unset)".to_owned(), "(known after create)".to_owned()));
+    }
+
+    #[test]
+    fn plurals_are_words() {
+        assert_eq!([noun(1, "VPC"), noun(2, "policy"), noun(3, "NAT gateway"), noun(2, "alias")], [
+            "1 VPC",
+            "2 policies",
+            "3 NAT gateways",
+            "2 aliases"
+        ]);
+        assert_eq!(plural(2, "type of resources"), "2 types of resources");
+    }
+}

@@ -1,0 +1,320 @@
+//! What answers on an instance: nginx when the user data installs it, or a function of the user.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::faults::{DataFault, DataFaults, Service};
+use super::http::{Got, Hop, Part, Reply, Request, Response, Trace};
+use super::moment::Moment;
+use super::vpc;
+use crate::control::ec2::{self, Instance, InstanceState};
+use crate::world::World;
+
+/// What load balancers meet besides the configuration: the part of the data plane that a world carries with it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Backends {
+    /// The faults as they were last told, so that DescribeTargetHealth reports what requests run into.
+    pub(crate) faults: DataFaults,
+    /// Instances that have been seen serving: what is installed stays installed when the way to the internet goes.
+    pub(crate) installed: BTreeSet<String>,
+    /// Functions are not data: a loaded world has none.
+    #[serde(skip)]
+    pub(crate) handlers: Handlers,
+}
+
+type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
+
+/// The functions that answer in place of nginx, by instance or by tag.
+///
+/// A handler is called for requests of users, of health checkers and of load balancers alike; it must answer the same
+/// request the same way, since a day of checking does not call it 8,640 times.
+#[derive(Clone, Default)]
+pub struct Handlers {
+    by_instance: BTreeMap<String, Handler>,
+    by_tag: BTreeMap<(String, String), Handler>,
+}
+
+impl fmt::Debug for Handlers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_instance.keys()).entries(self.by_tag.keys()).finish()
+    }
+}
+
+impl World {
+    /// Lets a function answer what reaches an instance, on every port and from the end of its boot on.
+    pub fn serve_instance(&mut self, id: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) {
+        self.elbv2.backends.handlers.by_instance.insert(id.to_owned(), Arc::new(handler));
+    }
+
+    /// Lets a function answer what reaches any instance with this tag; a function for the instance itself goes first.
+    pub fn serve_tag(
+        &mut self,
+        key: &str,
+        value: &str,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ) {
+        self.elbv2.backends.handlers.by_tag.insert((key.to_owned(), value.to_owned()), Arc::new(handler));
+    }
+
+    /// The text that every instance with this tag answers with status 200, to any request.
+    pub fn serve_text(&mut self, key: &str, value: &str, text: &str) {
+        let text = text.to_owned();
+        self.serve_tag(key, value, move |_| Response::new(200, text.clone()));
+    }
+}
+
+impl Handlers {
+    fn of(&self, world: &World, region: &str, instance: &str) -> Option<&Handler> {
+        let tags = || ec2::region(world, region)?.tags.get(instance);
+        let tagged = || tags()?.iter().find_map(|(key, value)| self.by_tag.get(&(key.clone(), value.clone())));
+        self.by_instance.get(instance).or_else(tagged)
+    }
+}
+
+/// How long a process on an instance takes to answer **(assumption)**, in milliseconds.
+const SERVE_MS: u64 = 5;
+
+/// What an instance does with a connection, before anything is sent over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Condition {
+    Serves,
+    Hangs,
+    /// Answers everything with a status.
+    Broken(u16),
+    Refuses(String),
+    Unreachable(String),
+}
+
+/// The condition of a port of an instance.
+pub(super) fn condition(
+    world: &World,
+    faults: &DataFaults,
+    at: &Moment,
+    region: &str,
+    id: &str,
+    port: u16,
+) -> Condition {
+    let Some(instance) = ec2::instance(world, region, id) else {
+        return Condition::Unreachable("it does not exist any more".to_owned());
+    };
+    let zone = ec2::subnet(world, region, &instance.subnet_id).map(|subnet| subnet.zone.as_str()).unwrap_or_default();
+    if faults.service_away(at, region, Service::Ec2) {
+        return Condition::Unreachable(format!("EC2 of {region} is away"));
+    }
+    if faults.zone_away(at, zone) {
+        return Condition::Unreachable(format!("its zone {zone} is away"));
+    }
+    match state(instance, at) {
+        InstanceState::Running => {}
+        other => return Condition::Unreachable(format!("it is {}", other.name())),
+    }
+    enum Ill {
+        Down,
+        Hung,
+        Broken(u16),
+    }
+    let ill = faults.find(at, |fault| match fault {
+        DataFault::InstanceDown { instance } if instance == id => Some(Ill::Down),
+        DataFault::InstanceHung { instance } if instance == id => Some(Ill::Hung),
+        DataFault::InstanceAnswers { instance, status } if instance == id => Some(Ill::Broken(*status)),
+        _ => None,
+    });
+    match ill {
+        Some(Ill::Down) => return Condition::Unreachable("it is down".to_owned()),
+        Some(Ill::Hung) => return Condition::Hangs,
+        Some(Ill::Broken(status)) => return Condition::Broken(status),
+        None => {}
+    }
+    if !at.reached(instance.since_ms(at.now_ms()) + instance.boot_takes_ms) {
+        return Condition::Refuses("it is still booting".to_owned());
+    }
+    if world.elbv2.backends.handlers.of(world, region, id).is_some() {
+        return Condition::Serves;
+    }
+    match nginx(world, region, instance) {
+        Err(why) => Condition::Refuses(why),
+        Ok(script) if !ports(&script).contains(&port) => Condition::Refuses(format!("nothing listens on port {port}")),
+        Ok(_) => Condition::Serves,
+    }
+}
+
+/// Sends a request to a port of an instance that can be reached.
+pub(super) fn send(
+    world: &World,
+    faults: &DataFaults,
+    at: &Moment,
+    trace: &mut Trace,
+    (region, id, port): (&str, &str, u16),
+    request: &Request,
+) -> Got {
+    let hop = || Hop::new(Part::Instance, id, Some(region));
+    trace.reach(hop());
+    let late_ms = faults.find(at, |fault| match fault {
+        DataFault::InstanceSlow { instance, by_ms } if instance == id => Some(*by_ms),
+        _ => None,
+    });
+    let ms = SERVE_MS + late_ms.unwrap_or(0);
+    let reply = match condition(world, faults, at, region, id, port) {
+        Condition::Unreachable(why) => {
+            trace.fail(hop(), why);
+            return Got::NoConnection;
+        }
+        Condition::Hangs => {
+            trace.fail(hop(), "it accepts connections and does not answer");
+            return Got::Silence;
+        }
+        Condition::Refuses(why) => {
+            trace.fail(hop(), why);
+            return Got::Refused;
+        }
+        Condition::Broken(status) => Reply::html(status, "bad build"),
+        Condition::Serves => serve(world, region, id, request),
+    };
+    if reply.status >= 500 {
+        trace.fail(hop(), format!("it answers {}", reply.status));
+    }
+    reply.after(ms)
+}
+
+fn serve(world: &World, region: &str, id: &str, request: &Request) -> Reply {
+    if let Some(handler) = world.elbv2.backends.handlers.of(world, region, id) {
+        let Response { status, headers, body, .. } = handler(request);
+        return Reply { status, headers, body };
+    }
+    let script = ec2::instance(world, region, id).and_then(user_data).unwrap_or_default();
+    let mut reply = match page(&script, &request.path) {
+        Some(body) => Reply { status: 200, body, ..Reply::html(200, "") },
+        None => Reply::html(404, "Not Found"),
+    };
+    reply.headers.insert("server".to_owned(), "nginx".to_owned());
+    if request.method == "HEAD" {
+        reply.body.clear();
+    }
+    reply
+}
+
+/// The state of an instance, with the instants of its changes noted.
+pub(super) fn state(instance: &Instance, at: &Moment) -> InstanceState {
+    for (begins_ms, _) in &instance.states {
+        at.reached(*begins_ms);
+    }
+    instance.state_at(at.now_ms())
+}
+
+/// The user data as text.
+fn user_data(instance: &Instance) -> Option<String> {
+    let bytes = aws_smithy_types::base64::decode(instance.user_data.as_deref()?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// The user data of an instance on which nginx runs, or why none does.
+fn nginx(world: &World, region: &str, instance: &Instance) -> Result<String, String> {
+    let script = user_data(instance).unwrap_or_default();
+    if !script.contains("nginx") {
+        return Err("no web server is installed: its user data does not mention nginx".to_owned());
+    }
+    if !script.contains("install") || world.elbv2.backends.installed.contains(&instance.id) {
+        return Ok(script);
+    }
+    // cloud-init runs once, at the end of the first boot; what it could not fetch then is not there.
+    let first_run = instance.states.iter().find(|(_, state)| *state == InstanceState::Running);
+    let booted_ms = first_run.map_or(instance.launched_ms, |(at, _)| *at) + instance.boot_takes_ms;
+    match vpc::egress_at(world, region, instance, booted_ms) {
+        Ok(()) => Ok(script),
+        Err(why) => Err(format!("nginx could not be installed when it booted: {why}")),
+    }
+}
+
+/// Remembers the instances that serve now: losing the way to the internet later does not uninstall anything.
+pub(crate) fn remember(world: &mut World, now_ms: u64) {
+    let at = Moment::at(now_ms);
+    let mut serving = Vec::new();
+    for group in world.elbv2.groups.values().filter(|group| group.target_type == "instance") {
+        for target in group.registered(now_ms).filter(|target| !world.elbv2.backends.installed.contains(&target.id)) {
+            let running = ec2::instance(world, &group.region, &target.id)
+                .filter(|instance| instance.booted_at(now_ms) && nginx(world, &group.region, instance).is_ok());
+            let up =
+                condition(world, &DataFaults::none(), &at, &group.region, &target.id, target.port) == Condition::Serves;
+            if running.is_some() && up {
+                serving.push(target.id.clone());
+            }
+        }
+    }
+    world.elbv2.backends.installed.extend(serving);
+}
+
+/// The ports on which the configuration in the script lets nginx listen, and the one it listens on by itself.
+fn ports(script: &str) -> Vec<u16> {
+    let after_listen = script.split("listen").skip(1).filter_map(|rest| {
+        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    std::iter::once(80).chain(after_listen).collect()
+}
+
+/// What nginx answers for a path, as far as it can be read from the script: files that are written below the document
+/// root by `echo … > …/html/NAME`, locations that `return` something, and the welcome page.
+fn page(script: &str, path: &str) -> Option<String> {
+    let name = if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
+    let writes = |line: &str| {
+        let file = line.rsplit_once('>').map(|(_, file)| file.trim());
+        let file = file.or_else(|| line.split_once("tee ").map(|(_, file)| file.trim()))?;
+        file.trim_matches(['"', '\'']).ends_with(&format!("html{name}")).then(|| quoted(line))
+    };
+    if let Some(text) = script.lines().find_map(writes) {
+        return Some(text.unwrap_or_else(|| WELCOME.to_owned()));
+    }
+    for head in [format!("location = {path} "), format!("location {path} "), "location / ".to_owned()] {
+        let Some((_, block)) = script.split_once(&head) else { continue };
+        let block = block.split('}').next().unwrap_or_default();
+        if let Some((_, given)) = block.split_once("return 200") {
+            return Some(quoted(given).unwrap_or_default());
+        }
+        if block.contains("try_files") && block.contains("/index.html") {
+            return page(script, "/");
+        }
+    }
+    (name == "/index.html").then(|| WELCOME.to_owned())
+}
+
+const WELCOME: &str = "Welcome to nginx!";
+
+/// The first quoted text of a line.
+fn quoted(line: &str) -> Option<String> {
+    let start = line.find(['"', '\''])?;
+    let quote = line[start..].chars().next()?;
+    let rest = &line[start + 1..];
+    Some(rest[..rest.find(quote)?].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str = "#!/bin/bash\n\
+        dnf install -y nginx\n\
+        echo \"hello from us-east-1\" > /usr/share/nginx/html/index.html\n\
+        echo ok | tee /usr/share/nginx/html/health\n\
+        cat > /etc/nginx/conf.d/x.conf <<'X'\n\
+        server { listen 8080; location = /ping { return 200 'pong'; } }\n\
+        X\n\
+        systemctl enable --now nginx";
+
+    #[test]
+    fn nginx_serves_what_the_user_data_wrote() {
+        assert_eq!(page(SCRIPT, "/").as_deref(), Some("hello from us-east-1"));
+        assert_eq!(page(SCRIPT, "/ping").as_deref(), Some("pong"));
+        assert_eq!(page(SCRIPT, "/health").as_deref(), Some(WELCOME));
+        assert_eq!(page(SCRIPT, "/nothing"), None);
+        assert_eq!(page("dnf install -y nginx", "/").as_deref(), Some(WELCOME));
+    }
+
+    #[test]
+    fn nginx_listens_where_the_user_data_says() {
+        assert_eq!(ports(SCRIPT), [80, 8080]);
+        assert_eq!(ports("dnf install -y nginx"), [80]);
+    }
+}

@@ -1,0 +1,44 @@
+//! The two-region site on the simulated account, from nothing to nothing.
+
+use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, ValidatedCertificate};
+use dr_aws::regions::{UsEast1, UsWest2};
+use dr_aws::route53::HostedZone;
+use dr_core::driver::Applied;
+use dr_core::engine::Outcome;
+use dr_core::{BuildErrors, Global, Stack, cidr, stack};
+use dr_sim::Aws;
+
+fn shop() -> Result<Stack, BuildErrors> {
+    stack!("shop", |east: UsEast1, west: UsWest2, global: Global| {
+        let zone = global(HostedZone::new("example.com"));
+        let name = "origin.example.com";
+        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+        let primary = east(Site::new(SecureApi::new(cidr!("10.0.0.0/16")).zones(3), name, certificate.arn));
+        let standby = west(Site::new(SecureApi::new(cidr!("10.1.0.0/16")).zones(3), name, certificate.also_in(&west)));
+        let origin = global(FailoverPair::new(name, zone.id, &primary, &standby));
+        let _edge = global(Edge::new("mysecureapi.example.com", zone.id, &origin));
+        let _notifier = global(Notifier::new(&primary, &standby).email("oncall@example.com"));
+    })
+}
+
+#[tokio::test]
+async fn the_site_is_deployed_unchanged_the_second_time_and_gone_after_a_teardown() {
+    let (aws, shop) = (Aws::new(1), shop().unwrap());
+    let began = aws.now_s();
+    let (applied, store) = aws.deploy(&shop).await.unwrap();
+    let Applied::Ran { report, plan, .. } = &applied else { panic!("something to do") };
+    for failed in &report.failed {
+        eprintln!("{failed}: {}", failed.source);
+    }
+    eprintln!("{} nodes, deployed in {} s, critical path {} s", shop.len(), aws.now_s() - began, plan.critical_path().0);
+    eprintln!("{:#?}", aws.clients().calls());
+    assert_eq!(report.outcome, Outcome::Deployed);
+    let again = aws.deploy_to(&shop, &store).await.unwrap();
+    assert!(matches!(again, Applied::Unchanged(_)), "{}", again.plan());
+    let gone = aws.destroy(&shop, &store).await.unwrap();
+    let Applied::Ran { report, .. } = &gone else { panic!("something to do") };
+    for failed in &report.failed {
+        eprintln!("{failed}: {}", failed.source);
+    }
+    assert!(gone.is_complete());
+}
