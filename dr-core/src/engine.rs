@@ -727,7 +727,10 @@ impl Run {
                     Answer::Ready(Settled::AskAgainIn(delay)) | Answer::Gone(Settled::AskAgainIn(delay)) => {
                         match self.overdue(id) {
                             Some(error) => self.fail(id, error),
-                            None => self.sleep(id, delay, Ask::Settle),
+                            None => {
+                                let delay = delay.max(self.not_before_half(id));
+                                self.sleep(id, delay, Ask::Settle);
+                            }
                         }
                     }
                     Answer::Ready(Settled::Failed(error)) => {
@@ -740,6 +743,14 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// How long it takes until half of the typical time is over: nothing that takes minutes is ready before, and each question
+    /// counts against the account's call rate.
+    fn not_before_half(&self, id: StepId) -> Duration {
+        let waited = self.tracks[id as usize].accepted.map_or(Duration::ZERO, |at| self.now.since(at));
+        let waited = waited.div_f64(self.limits.scale.max(1e-6));
+        Duration::from_secs_f64(self.plan.steps[id as usize].expected_s / 2.0).saturating_sub(waited)
     }
 
     /// A create whose answer was lost had been made: it goes on from there.

@@ -64,6 +64,10 @@ impl Observed {
         let (mut next, mut drift) = (state.clone(), Vec::new());
         let mut found: BTreeMap<(Address, u32), (&str, &str, &FoundData)> = BTreeMap::new();
         for (type_name, region, data) in &self.found {
+            // What was looked up is nobody's resource.
+            if graph.get(data.address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup) {
+                continue;
+            }
             found.insert((data.address.clone(), data.generation), (type_name, region, data));
         }
         for (address, record) in &mut next.resources {
@@ -108,8 +112,7 @@ impl Observed {
         }
         // What is left was found under our ownership without being in the state: a lost state, or a lost answer.
         for ((_, generation), (type_name, region, data)) in found {
-            let node = graph.get(data.address.as_str()).filter(|node| node.schema.kind == Kind::Managed);
-            let known = node.filter(|node| node.schema.type_name == type_name && &*node.region == region);
+            let known = graph.get(data.address.as_str()).filter(|node| node.schema.type_name == type_name && &*node.region == region);
             drift.push(Drift { address: data.address.clone(), kind: DriftKind::Unknown });
             let record = next.resources.entry(data.address.clone()).or_insert_with(|| Record {
                 type_name: type_name.to_owned(),

@@ -12,7 +12,7 @@ use dr_core::{
     Scan, Settled, Wanted,
 };
 
-use super::{adopt, filter, owned, owned_by, specification, sync_tags};
+use super::{adopt, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _, classify};
 use crate::ids::{SecurityGroupId, SubnetId, VpcEndpointId, VpcId};
@@ -102,9 +102,9 @@ fn state(endpoint: &Described) -> String {
 }
 
 async fn describe(cx: &Cx<Aws>, id: &VpcEndpointId) -> Result<Option<Described>, CloudError> {
-    let request = cx.cloud.ec2(&cx.owner.region).describe_vpc_endpoints().filters(filter("vpc-endpoint-id", id.as_str()));
-    let answer = request.send().await.call(CALL_DESCRIBE)?;
-    Ok(answer.vpc_endpoints.unwrap_or_default().into_iter().find(|e| e.vpc_endpoint_id() == Some(id.as_str())))
+    let request = cx.cloud.ec2(&cx.owner.region).describe_vpc_endpoints().vpc_endpoint_ids(id.as_str());
+    let answer = request.send().await.call(CALL_DESCRIBE).gone_ok()?;
+    Ok(answer.and_then(|answer| answer.vpc_endpoints).and_then(|endpoints| endpoints.into_iter().next()))
 }
 
 impl Lifecycle for VpcEndpoint {

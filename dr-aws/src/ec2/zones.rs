@@ -13,7 +13,12 @@ use crate::call::Call as _;
 use crate::ids::ZoneName;
 use crate::read::found_by_key;
 
-/// The availability zones of a region that this account can use, in the order of their names.
+/// Zones, by id, in which API Gateway makes no VPC links (API Gateway Developer Guide, "Work with VPC links for HTTP APIs", as of
+/// September 2026).
+const WITHOUT_VPC_LINKS: [&str; 1] = ["use1-az3"];
+
+/// The availability zones of a region that this account can use, in the order of their names; those that lack a part of the
+/// service that a site needs come last.
 ///
 /// Looked up once and kept in the state: a zone that AWS adds moves nothing. Local and wavelength zones, and zones that have to
 /// be opted into, are left out. Names mean different places in different accounts, ids the same one.
@@ -93,7 +98,10 @@ async fn look_up(scan: &Scan<Aws>, count: u32) -> Result<ZonesOutputs, CloudErro
             let request = request.filters(filter("zone-type", "availability-zone")).filters(filter("state", "available"));
             let request = request.filters(filter("opt-in-status", "opt-in-not-required"));
             let mut zones = request.send().await.call(CALL)?.availability_zones.unwrap_or_default();
-            zones.sort_by(|a, b| a.zone_name().cmp(&b.zone_name()));
+            zones.sort_by_key(|zone| {
+                let without_links = zone.zone_id().is_some_and(|id| WITHOUT_VPC_LINKS.contains(&id));
+                (without_links, zone.zone_name().map(ToOwned::to_owned))
+            });
             Ok(zones)
         })
         .await?;
@@ -118,6 +126,16 @@ mod tests {
 
     use super::super::tests::cx;
     use super::*;
+
+    #[tokio::test]
+    async fn a_zone_without_vpc_links_comes_last() {
+        let zone = |name: &str, id: &str| AvailabilityZone::builder().zone_name(name).zone_id(id).build();
+        let answer = DescribeAvailabilityZonesOutput::builder().availability_zones(zone("us-east-1a", "use1-az3"));
+        let answer = answer.availability_zones(zone("us-east-1b", "use1-az1")).build();
+        let rule = mock!(aws_sdk_ec2::Client::describe_availability_zones).then_output(move || answer.clone());
+        let scan = Scan { cloud: cx(&[&rule]).cloud, stack: "shop".into(), region: "us-east-1".into() };
+        assert_eq!(look_up(&scan, 1).await.unwrap().ids, ["use1-az1"]);
+    }
 
     #[tokio::test]
     async fn zones_are_pinned_and_too_few_are_an_error() {

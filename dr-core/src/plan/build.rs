@@ -27,9 +27,10 @@ impl Plan {
         planner.backward();
         planner.renames();
         planner.edges();
-        let Planner { state: moved, steps, errors, kept, pinned, .. } = planner;
+        let Planner { state: moved, steps, errors, kept, pinned, unpinned, .. } = planner;
         let start = match unmoved {
             Some(mut start) => {
+                start.resources.retain(|address, _| !unpinned.contains(address));
                 start.resources.extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
                 start
             }
@@ -65,6 +66,9 @@ impl Plan {
     }
 }
 
+/// The generation of what was looked up and kept: resources begin at 1.
+const PINNED: u32 = 0;
+
 /// What a reference to a node gives while planning.
 enum Known {
     /// It exists and stays.
@@ -91,6 +95,8 @@ struct Planner<'a> {
     replaced: BTreeSet<Address>,
     /// The lookups that this plan keeps.
     pinned: Vec<Address>,
+    /// The lookups that the program no longer has.
+    unpinned: Vec<Address>,
     /// The generation of the next new resource.
     next_generation: u32,
     /// What each address of the state needed before the plan changed anything.
@@ -102,6 +108,7 @@ impl<'a> Planner<'a> {
         let old_needs = state.resources.iter().map(|(a, r)| (a.clone(), r.needs.clone())).collect();
         Planner {
             pinned: Vec::new(),
+            unpinned: Vec::new(),
             next_generation: state.generation + 1,
             graph,
             state,
@@ -220,9 +227,9 @@ impl<'a> Planner<'a> {
 
     /// Keeps what was looked up, so that a value that moves (the newest image) does not replace what was built on it.
     fn pin(&mut self, node: &Node, args: Value, outputs: Value) {
-        let token = self.state.token(&node.address, 0);
+        let token = self.state.token(&node.address, PINNED);
         let instance =
-            Instance { generation: 0, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready };
+            Instance { generation: PINNED, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready };
         self.pinned.push(node.address.clone());
         self.state.resources.insert(
             node.address.clone(),
@@ -369,6 +376,11 @@ impl<'a> Planner<'a> {
                 continue;
             }
             let Some(current) = record.current else { continue };
+            if current.generation == PINNED {
+                self.state.resources.remove(&address);
+                self.unpinned.push(address);
+                continue;
+            }
             match record.on_remove {
                 OnRemove::Protect => {
                     self.errors.push(PlanError::Protected { address, what: "deleted".to_owned() });

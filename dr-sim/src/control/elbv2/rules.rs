@@ -204,7 +204,8 @@ fn one(condition: &RuleCondition) -> Answer<Condition> {
         }
         other => {
             return Err(invalid(format!(
-                "Condition field '{other}' must be one of '[path-pattern, host-header, http-header, query-string, http-request-method, source-ip]'"
+                "Condition field '{other}' must be one of '[path-pattern, host-header, http-header, query-string, \
+                 http-request-method, source-ip]'"
             )));
         }
     };
