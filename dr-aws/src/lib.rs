@@ -15,6 +15,7 @@
 mod call;
 mod clients;
 mod governor;
+#[cfg(any(feature = "apigatewayv2", feature = "cloudfront"))]
 mod marks;
 mod names;
 mod rates;

@@ -1,7 +1,7 @@
 //! Reads that several resource types share: one `DescribeRouteTables` answers for tables, routes and associations.
 //!
-//! A value is shared by everybody who asks for the same thing until something changes or a few seconds have passed, so that
-//! a refresh makes each call once, and a question after a lost answer makes it anew.
+//! A value is shared by everybody who asks for the same thing until something changes or a moment has passed, so that a
+//! refresh makes each call once, and a question after a lost answer makes it anew.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -14,8 +14,9 @@ use aws_smithy_async::time::SharedTimeSource;
 use dr_core::CloudError;
 use tokio::sync::OnceCell;
 
-/// How long a read may be shared: as long as a refresh takes, and shorter than the engine waits before it asks again.
-const SHARED_FOR: Duration = Duration::from_secs(2);
+/// How long a read is shared after it was asked for. The reads of a refresh start together and share what is under way; this
+/// is for those that start a moment later, and much less than anybody waits before asking again.
+const SHARED_FOR: Duration = Duration::from_millis(500);
 
 /// The shared reads of one refresh.
 pub(crate) struct Reads {

@@ -92,7 +92,9 @@ impl SimClock {
     /// As [`drive`](SimClock::drive), but gives up, dropping the future, as soon as `stop` says so; it is asked after
     /// each poll.
     pub(crate) async fn drive_until<F: Future>(&self, future: F, stop: impl Fn() -> bool) -> Option<F::Output> {
-        let mut future = pin!(future);
+        // Tokio's cooperative budget would make its primitives pend after a while and wake them only when this task goes back to
+        // the runtime; the clock would take that for waiting and jump.
+        let mut future = pin!(tokio::task::unconstrained(future));
         let signal = Arc::new(Signal { woken: AtomicBool::new(false), outer: Mutex::new(None) });
         let waker = Waker::from(signal.clone());
         let parking = Parking { clock: self, place: self.lock().next_place() };

@@ -216,6 +216,9 @@ impl Cloud {
     }
 
     /// The interceptor that every SDK client of this cloud needs beside the HTTP client.
+    ///
+    /// It also takes the chance out of the client's retries: backoff has no random part, and each cloud has its own retry
+    /// quota per service and region, whatever the client's configuration says.
     #[must_use]
     pub fn interceptor(&self) -> SharedInterceptor {
         SharedInterceptor::new(Carrier(self.shared.clone()))
@@ -340,7 +343,8 @@ impl Shared {
 
     pub(crate) fn retry_partition(&self, service: &str, region: &str) -> RetryPartition {
         let mut partitions = lock(&self.partitions);
-        let fresh = || RetryPartition::custom(format!("{service}-{region}")).token_bucket(TokenBucket::default()).build();
+        let fresh =
+            || RetryPartition::custom(format!("{service}-{region}")).token_bucket(TokenBucket::default()).build();
         partitions.entry((service.to_owned(), region.to_owned())).or_insert_with(fresh).clone()
     }
 
@@ -355,7 +359,8 @@ impl Shared {
         if orphans.is_empty() {
             return;
         }
-        let (mut due, later) = std::mem::take(&mut *orphans).into_iter().partition::<Vec<_>, _>(|f| f.arrives_ms <= now_ms);
+        let (mut due, later) =
+            std::mem::take(&mut *orphans).into_iter().partition::<Vec<_>, _>(|f| f.arrives_ms <= now_ms);
         *orphans = later;
         drop(orphans);
         due.sort_by_key(Flight::order);

@@ -17,9 +17,9 @@ mod world;
 pub use aws::{Aws, OpenError};
 pub use clock::{EPOCH_MS, Hold, SimClock};
 pub use cloud::{CallRecord, Cloud, Crashed, LoadError, Outcome};
-pub use faults::{CrashPoint, Fault, Faults, Target};
-pub use world::World;
 pub use data::{
     Caches, DataFault, DataFaults, Edge, Failure, Handlers, Health, HealthEvent, Hop, Internet, Message, Part, Request,
     Resolver, Response, Service, Window,
 };
+pub use faults::{CrashPoint, Fault, Faults, Target};
+pub use world::World;

@@ -21,18 +21,18 @@ use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
+use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, Error,
     FinalizerInterceptorContextMut, Output,
 };
-use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
+use aws_smithy_types::retry::RetryConfig;
 use aws_types::region::Region;
 
 use crate::cloud::{Outcome, Shared};
@@ -102,7 +102,8 @@ impl Carrier {
     /// Takes the chance out of the SDK's retries: backoff without the random factor, and a retry quota per cloud, service and
     /// region instead of one that all clients of the process share.
     fn be_reproducible(&self, config: &mut ConfigBag) {
-        let retries = config.load::<RetryConfig>().map(|retries| retries.clone().with_use_static_exponential_base(true));
+        let retries =
+            config.load::<RetryConfig>().map(|retries| retries.clone().with_use_static_exponential_base(true));
         let service = config.load::<Metadata>().map(|metadata| metadata.service().to_owned()).unwrap_or_default();
         let region = config.load::<Region>().map(ToString::to_string).unwrap_or_default();
         let state = config.interceptor_state();
@@ -131,11 +132,7 @@ impl Intercept for Carrier {
             None => None,
             Some(entry) => Some((entry.keep)(context.input()).ok_or("the input is of another operation")?),
         };
-        config.interceptor_state().store_put(Ticket {
-            service: service.into(),
-            operation: operation.into(),
-            input,
-        });
+        config.interceptor_state().store_put(Ticket { service: service.into(), operation: operation.into(), input });
         Ok(())
     }
 
@@ -302,8 +299,8 @@ fn land(shared: &Shared, flight: Flight) -> Landed {
         fault => {
             let mut world = shared.world();
             world.settle(now_ms);
-            let admitted = enabled(&service, &region)
-                .and_then(|()| world.buckets.take(&service, &operation, &region, now_ms));
+            let admitted =
+                enabled(&service, &region).and_then(|()| world.buckets.take(&service, &operation, &region, now_ms));
             let answer = match admitted {
                 Err(refusal) => Err(refusal),
                 Ok(()) => {

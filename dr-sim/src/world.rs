@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rates::Buckets;
 use crate::control::{acm, apigatewayv2, cloudfront, cloudwatch, ec2, elbv2, iam, route53, sns};
+use crate::rates::Buckets;
 
 /// One AWS account: the state of every service in every region, the random stream and the latency model.
 ///

@@ -258,9 +258,8 @@ fn a_client_token_makes_the_retry_of_a_lost_answer_harmless() {
 fn a_hanging_call_ends_with_the_time_out_of_the_client() {
     let cloud = Cloud::new(1);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build();
-    let client = ec2_with(&cloud, "us-east-1", |config| {
-        config.timeout_config(timeouts).retry_config(RetryConfig::disabled())
-    });
+    let client =
+        ec2_with(&cloud, "us-east-1", |config| config.timeout_config(timeouts).retry_config(RetryConfig::disabled()));
     cloud.faults().next(Target::operation("EC2", "CreateVpc"), Fault::Hang);
     let error = run(&cloud, client.create_vpc().cidr_block("10.0.0.0/16").send()).unwrap_err();
     assert!(matches!(error, SdkError::TimeoutError(_)), "{error:?}");

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use aws_sdk_acm::types::{CertificateDetail, CertificateSummary, Tag, ValidationMethod};
 use aws_sdk_acm::types::KeyAlgorithm as ModelKeyAlgorithm;
+use aws_sdk_acm::types::{CertificateDetail, CertificateSummary, Tag, ValidationMethod};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan, Settled, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan, Settled,
+    Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +107,10 @@ impl<R: Region> Certificate<R> {
 
     fn check_inputs(&self, problems: &mut Problems) {
         if self.domain.len() > 64 {
-            problems.report("domain", "the first name of a certificate has at most 64 characters: add a longer one as a further name");
+            problems.report(
+                "domain",
+                "the first name of a certificate has at most 64 characters: add a longer one as a further name",
+            );
         }
         for (input, name) in
             std::iter::once(("domain", &self.domain)).chain(self.alternatives.iter().map(|name| ("alternatives", name)))
@@ -228,7 +232,8 @@ impl Lifecycle for Certificate {
         let mut found = Vec::new();
         for summary in listed(scan).await?.iter() {
             let Some(arn) = summary.certificate_arn() else { continue };
-            let known = wanted.iter().find(|want| want.outputs.as_ref().is_some_and(|outputs| outputs.arn.as_str() == arn));
+            let known =
+                wanted.iter().find(|want| want.outputs.as_ref().is_some_and(|outputs| outputs.arn.as_str() == arn));
             let owned = match known {
                 Some(_) if !scan.cloud.reads_all() => None,
                 _ => tags::owned(&scan.stack, read_tags(&scan.cloud, &scan.region, arn).await?),
@@ -342,7 +347,10 @@ mod tests {
     async fn the_request_carries_the_token_and_the_owner() {
         let request = mock!(Client::request_certificate)
             .match_requests(|input| {
-                let tagged = input.tags().iter().any(|tag| tag.key() == "dr:address" && tag.value() == Some("standby/certificate"));
+                let tagged = input
+                    .tags()
+                    .iter()
+                    .any(|tag| tag.key() == "dr:address" && tag.value() == Some("standby/certificate"));
                 tagged && input.idempotency_token() == Some("0123456789abcdef0123456789abcdef")
             })
             .then_output(|| RequestCertificateOutput::builder().certificate_arn("arn:c").build());
@@ -355,7 +363,8 @@ mod tests {
     async fn a_used_up_quota_is_permanent() {
         let refused = || {
             let message = "Error: you have reached your limit of 20 certificates in the last year.";
-            let meta = aws_sdk_acm::error::ErrorMetadata::builder().code("LimitExceededException").message(message).build();
+            let meta =
+                aws_sdk_acm::error::ErrorMetadata::builder().code("LimitExceededException").message(message).build();
             RequestCertificateError::LimitExceededException(LimitExceededException::builder().meta(meta).build())
         };
         let request = mock!(Client::request_certificate).then_error(refused);
@@ -375,7 +384,8 @@ mod tests {
             .status(CertificateStatus::Issued)
             .build();
         assert_eq!(observed(Some(&args()), &summary), args());
-        let other = CertificateSummary::builder().domain_name("example.com").key_algorithm("EC_prime256v1".into()).build();
+        let other =
+            CertificateSummary::builder().domain_name("example.com").key_algorithm("EC_prime256v1".into()).build();
         assert_eq!(observed(Some(&args()), &other).key, KeyAlgorithm::EcPrime256v1);
     }
 

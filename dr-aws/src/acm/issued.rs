@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_acm::types::{CertificateDetail, CertificateStatus};
 use dr_core::{
-    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
-    Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource,
+    Scan, Settled, Wanted,
 };
 
 use super::{dead, described, is_dead, listed};
@@ -120,8 +120,11 @@ impl Lifecycle for IssuedCertificate {
                 None => later,
                 Some(name) => {
                     let text = format!("ACM asks for the record {name}, which is not among those that come before it");
-                    let error = CloudError::new("acm:DescribeCertificate", "OtherValidationRecord", text, Class::Permanent);
-                    Settled::Failed(error.hint("add a CNAME with the certificate's own `validation_name` and `validation_value`"))
+                    let error =
+                        CloudError::new("acm:DescribeCertificate", "OtherValidationRecord", text, Class::Permanent);
+                    Settled::Failed(
+                        error.hint("add a CNAME with the certificate's own `validation_name` and `validation_value`"),
+                    )
                 }
             },
         })
@@ -141,8 +144,10 @@ mod tests {
     /// What `ready` says of a certificate in this state, with the record `_x.example.com` before it.
     async fn settled(status: CertificateStatus, asks_for: &'static str) -> Settled<IssuedCertificateOutputs> {
         let describe = mock!(Client::describe_certificate).then_output(move || {
-            let record = ResourceRecord::builder().name(asks_for).r#type(RecordType::Cname).value("_y.aws.").build().unwrap();
-            let option = DomainValidation::builder().domain_name("example.com").resource_record(record).build().unwrap();
+            let record =
+                ResourceRecord::builder().name(asks_for).r#type(RecordType::Cname).value("_y.aws.").build().unwrap();
+            let option =
+                DomainValidation::builder().domain_name("example.com").resource_record(record).build().unwrap();
             let detail = CertificateDetail::builder().status(status.clone()).domain_validation_options(option);
             let failed = status == CertificateStatus::Failed;
             let detail = if failed { detail.failure_reason(FailureReason::CaaError) } else { detail };
@@ -164,7 +169,10 @@ mod tests {
 
     #[tokio::test]
     async fn it_waits_for_its_own_record_and_for_no_other() {
-        assert!(matches!(settled(CertificateStatus::PendingValidation, "_x.example.com.").await, Settled::AskAgainIn(_)));
+        assert!(matches!(
+            settled(CertificateStatus::PendingValidation, "_x.example.com.").await,
+            Settled::AskAgainIn(_)
+        ));
         assert!(matches!(settled(CertificateStatus::Issued, "_x.example.com.").await, Settled::Yes(_)));
         let Settled::Failed(error) = settled(CertificateStatus::PendingValidation, "_other.example.com.").await else {
             panic!("nothing will ever validate it");

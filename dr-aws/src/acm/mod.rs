@@ -9,8 +9,8 @@ mod issued;
 
 use std::sync::Arc;
 
-use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, CertificateSummary, CertificateType, Filters};
 use aws_sdk_acm::types::KeyAlgorithm as ModelKeyAlgorithm;
+use aws_sdk_acm::types::{CertificateDetail, CertificateStatus, CertificateSummary, CertificateType, Filters};
 use dr_core::{Class, CloudError, Registry, Scan};
 
 use crate::Aws;

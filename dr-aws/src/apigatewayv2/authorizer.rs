@@ -13,8 +13,8 @@ use super::lists;
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{ApiId, AuthorizerId};
-use crate::read::{Promised as _, as_wanted};
 use crate::marks;
+use crate::read::{Promised as _, as_wanted};
 
 /// The longest name.
 const NAME_LEN_MAX: usize = 128;
@@ -79,7 +79,8 @@ impl<R: Region> JwtAuthorizer<R> {
 
     fn check_inputs(&self, problems: &mut Problems) {
         if let Some(issuer) = self.issuer.as_known().filter(|url| !url.starts_with("https://") || url.len() > 2048) {
-            problems.report("issuer", format_args!("`{issuer}`: an issuer is an https:// URL of at most 2,048 characters"));
+            problems
+                .report("issuer", format_args!("`{issuer}`: an issuer is an https:// URL of at most 2,048 characters"));
         }
         if !(1..=50).contains(&self.audiences.len()) {
             problems.report("audiences", format_args!("{} audiences: 1 to 50 are allowed", self.audiences.len()));
@@ -126,7 +127,9 @@ impl Lifecycle for JwtAuthorizer {
                 let mark = authorizer.name().and_then(|name| marks::read(&scan.stack, name));
                 let owner = match known {
                     Some(known) => Some((known.address.clone(), known.generation)),
-                    None => mark.and_then(|mark| Some((mark.address(wanted.iter().map(|w| &w.address))?, mark.generation))),
+                    None => {
+                        mark.and_then(|mark| Some((mark.address(wanted.iter().map(|w| &w.address))?, mark.generation)))
+                    }
                 };
                 let Some((address, generation)) = owner else { continue };
                 let want = known.or_else(|| wanted.iter().find(|want| want.address == address));
@@ -156,7 +159,11 @@ impl Lifecycle for JwtAuthorizer {
         outputs(authorizer.authorizer_id())
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &JwtAuthorizerArgs) -> Result<JwtAuthorizerOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &JwtAuthorizerArgs,
+    ) -> Result<JwtAuthorizerOutputs, CloudError> {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
         let call = client
             .update_authorizer()
@@ -171,10 +178,7 @@ impl Lifecycle for JwtAuthorizer {
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
-        let call = client
-            .delete_authorizer()
-            .api_id(prior.args.api.as_str())
-            .authorizer_id(prior.outputs.id.as_str());
+        let call = client.delete_authorizer().api_id(prior.args.api.as_str()).authorizer_id(prior.outputs.id.as_str());
         call.send().await.call("apigateway:DeleteAuthorizer").gone_ok().map(drop)
     }
 

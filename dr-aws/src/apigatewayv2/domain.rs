@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_apigatewayv2::types::{DomainName, DomainNameConfiguration, DomainNameStatus, EndpointType, SecurityPolicy};
+use aws_sdk_apigatewayv2::types::{
+    DomainName, DomainNameConfiguration, DomainNameStatus, EndpointType, SecurityPolicy,
+};
 use dr_core::{
     Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
     Resource, Scan, Settled, Wanted,
@@ -117,7 +119,9 @@ fn settled(configurations: &[DomainNameConfiguration]) -> (Health, Option<&str>)
     let message = configuration.and_then(DomainNameConfiguration::domain_name_status_message);
     let health = match configuration.and_then(DomainNameConfiguration::domain_name_status) {
         Some(DomainNameStatus::Updating) => Health::Pending,
-        Some(DomainNameStatus::PendingCertificateReimport | DomainNameStatus::PendingOwnershipVerification) => Health::Failed,
+        Some(DomainNameStatus::PendingCertificateReimport | DomainNameStatus::PendingOwnershipVerification) => {
+            Health::Failed
+        }
         _ => Health::Ready,
     };
     (health, message)
@@ -165,10 +169,8 @@ impl Lifecycle for ApiDomain {
             let call = client.get_domain_name().domain_name(name.as_str());
             call.send().await.call("apigateway:GetDomainName")?.tags
         } else {
-            let call = client
-                .update_domain_name()
-                .domain_name(name.as_str())
-                .domain_name_configurations(configuration(args));
+            let call =
+                client.update_domain_name().domain_name(name.as_str()).domain_name_configurations(configuration(args));
             call.send().await.call("apigateway:UpdateDomainName")?.tags
         };
         write_tags(cx, &path(name), tags.as_ref()).await?;

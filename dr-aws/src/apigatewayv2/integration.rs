@@ -100,7 +100,10 @@ impl<R: Region> Integration<R> {
 
     fn check_inputs(&self, problems: &mut Problems) {
         if !(50..=30_000).contains(&self.timeout_ms) {
-            problems.report("timeout_ms", format_args!("{}: an integration has 50 to 30,000 milliseconds", self.timeout_ms));
+            problems.report(
+                "timeout_ms",
+                format_args!("{}: an integration has 50 to 30,000 milliseconds", self.timeout_ms),
+            );
         }
         if let Some(name) = self.tls_server_name.as_ref().filter(|name| !(1..=512).contains(&name.len())) {
             problems.report("tls_server_name", format_args!("has {} characters, 1 to 512 are allowed", name.len()));
@@ -149,7 +152,9 @@ impl Lifecycle for Integration {
                 // The id first: somebody may have edited the description.
                 let owner = match known {
                     Some(known) => Some((known.address.clone(), known.generation)),
-                    None => mark.and_then(|mark| Some((mark.address(wanted.iter().map(|w| &w.address))?, mark.generation))),
+                    None => {
+                        mark.and_then(|mark| Some((mark.address(wanted.iter().map(|w| &w.address))?, mark.generation)))
+                    }
                 };
                 let Some((address, generation)) = owner else { continue };
                 found.push(Found {
@@ -183,7 +188,11 @@ impl Lifecycle for Integration {
         outputs(integration.integration_id())
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &IntegrationArgs) -> Result<IntegrationOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &IntegrationArgs,
+    ) -> Result<IntegrationOutputs, CloudError> {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
         let tls_changed = prior.args.tls_server_name != args.tls_server_name;
         let call = client
@@ -202,10 +211,8 @@ impl Lifecycle for Integration {
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
-        let call = client
-            .delete_integration()
-            .api_id(prior.args.api.as_str())
-            .integration_id(prior.outputs.id.as_str());
+        let call =
+            client.delete_integration().api_id(prior.args.api.as_str()).integration_id(prior.outputs.id.as_str());
         call.send().await.call("apigateway:DeleteIntegration").gone_ok().map(drop)
     }
 

@@ -141,10 +141,8 @@ impl Lifecycle for ApiMapping {
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
-        let call = client
-            .delete_api_mapping()
-            .domain_name(prior.args.domain.as_str())
-            .api_mapping_id(&prior.outputs.id);
+        let call =
+            client.delete_api_mapping().domain_name(prior.args.domain.as_str()).api_mapping_id(&prior.outputs.id);
         call.send().await.call("apigateway:DeleteApiMapping").gone_ok().map(drop)
     }
 }

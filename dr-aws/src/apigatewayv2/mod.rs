@@ -124,8 +124,8 @@ mod tests {
             ("Unable to complete operation due to concurrent modification. Please try again later.", Class::Eventual),
             ("Route with key ANY / already exists for this API", Class::Exists),
         ] {
-            let create = mock!(Client::create_route)
-                .then_error(move || CreateRouteError::ConflictException(conflict(text)));
+            let create =
+                mock!(Client::create_route).then_error(move || CreateRouteError::ConflictException(conflict(text)));
             let error = ApiRoute::create(&cx(Aws::mocked(&[&create])), &route).await.unwrap_err();
             assert_eq!(error.class, class, "{error}");
         }

@@ -118,7 +118,9 @@ impl RouteKey {
         match Self::check(text) {
             Ok(()) => {}
             Err(RouteKeyError::Form) => panic!("a route key is `$default`, or a method and a path: `ANY /{{proxy+}}`"),
-            Err(RouteKeyError::Method) => panic!("the method is one of ANY, GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"),
+            Err(RouteKeyError::Method) => {
+                panic!("the method is one of ANY, GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS")
+            }
             Err(RouteKeyError::Variable) => panic!("a variable is a whole segment of the path: `/{{name}}`"),
             Err(RouteKeyError::Greedy) => panic!("a greedy variable is the last segment of the path"),
             Err(RouteKeyError::Length) => panic!("a route key has at most 128 characters"),
@@ -199,7 +201,8 @@ mod tests {
 
     #[test]
     fn route_keys_are_a_method_and_a_path() {
-        for text in ["$default", "ANY /", "GET /pets/dog/1", "GET /pets/{id}", "ANY /{proxy+}", "POST /a/{b}/c/{rest+}"] {
+        for text in ["$default", "ANY /", "GET /pets/dog/1", "GET /pets/{id}", "ANY /{proxy+}", "POST /a/{b}/c/{rest+}"]
+        {
             assert_eq!(RouteKey::parse(text).unwrap().as_str(), text);
         }
         for (text, error) in [

@@ -145,7 +145,10 @@ impl Lifecycle for VpcLink {
                 let status = link.vpc_link_status().map_or("UNKNOWN", |status| status.as_str());
                 let text = link.vpc_link_status_message().unwrap_or("the VPC link is not coming up");
                 let error = CloudError::new("apigateway:GetVpcLink", status, text, Class::Permanent);
-                Settled::Failed(error.hint("does the role AWSServiceRoleForAPIGateway exist, and do these zones support VPC links?"))
+                Settled::Failed(
+                    error
+                        .hint("does the role AWSServiceRoleForAPIGateway exist, and do these zones support VPC links?"),
+                )
             }
         })
     }

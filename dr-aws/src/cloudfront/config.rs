@@ -30,7 +30,8 @@ fn quantity<T>(items: &[T]) -> i32 {
 
 /// A new configuration.
 pub(super) fn new(args: &DistributionArgs, caller_reference: &str, comment: &str) -> DistributionConfig {
-    let config = DistributionConfig::builder().caller_reference(caller_reference).comment(comment).enabled(args.enabled);
+    let config =
+        DistributionConfig::builder().caller_reference(caller_reference).comment(comment).enabled(args.enabled);
     change(config.build().expect(COMPLETE), args)
 }
 
@@ -38,12 +39,14 @@ pub(super) fn new(args: &DistributionArgs, caller_reference: &str, comment: &str
 pub(super) fn change(mut config: DistributionConfig, args: &DistributionArgs) -> DistributionConfig {
     config.enabled = args.enabled;
     let aliases = args.aliases.clone();
-    config.aliases = Some(Aliases::builder().quantity(quantity(&aliases)).set_items(Some(aliases)).build().expect(COMPLETE));
+    config.aliases =
+        Some(Aliases::builder().quantity(quantity(&aliases)).set_items(Some(aliases)).build().expect(COMPLETE));
     let known = config.origins.take().map(|origins| origins.items).unwrap_or_default();
     let known = |id: &str| known.iter().find(|origin| origin.id() == id).cloned();
     let mut origins = vec![origin(known(PRIMARY), PRIMARY, &args.origin)];
     origins.extend(args.fallback.as_ref().map(|fallback| origin(known(FALLBACK), FALLBACK, &fallback.origin)));
-    config.origins = Some(Origins::builder().quantity(quantity(&origins)).set_items(Some(origins)).build().expect(COMPLETE));
+    config.origins =
+        Some(Origins::builder().quantity(quantity(&origins)).set_items(Some(origins)).build().expect(COMPLETE));
     config.origin_groups = Some(groups(args.fallback.as_ref()));
     config.default_cache_behavior = Some(behavior(config.default_cache_behavior.take(), args));
     config.custom_error_responses = Some(error_responses(args));
@@ -65,7 +68,8 @@ fn origin(known: Option<Model>, id: &str, args: &OriginArgs) -> Model {
         .origin_read_timeout(args.read_timeout_s.into())
         .origin_keepalive_timeout(args.keepalive_timeout_s.into());
     let custom = custom.build().expect(COMPLETE);
-    let mut origin = known.unwrap_or_else(|| Model::builder().id(id).domain_name(&args.domain).build().expect(COMPLETE));
+    let mut origin =
+        known.unwrap_or_else(|| Model::builder().id(id).domain_name(&args.domain).build().expect(COMPLETE));
     origin.domain_name.clone_from(&args.domain);
     origin.connection_attempts = Some(args.connection_attempts.into());
     origin.connection_timeout = Some(args.connection_timeout_s.into());
@@ -75,15 +79,20 @@ fn origin(known: Option<Model>, id: &str, args: &OriginArgs) -> Model {
 }
 
 fn groups(fallback: Option<&FallbackArgs>) -> OriginGroups {
-    let groups: Vec<OriginGroup> = fallback.iter().map(|fallback| {
-        let codes: Vec<i32> = fallback.status_codes.iter().map(|code| i32::from(*code)).collect();
-        let codes = StatusCodes::builder().quantity(quantity(&codes)).set_items(Some(codes)).build().expect(COMPLETE);
-        let member = |id: &str| OriginGroupMember::builder().origin_id(id).build().expect(COMPLETE);
-        let members = OriginGroupMembers::builder().quantity(2).items(member(PRIMARY)).items(member(FALLBACK));
-        let criteria = OriginGroupFailoverCriteria::builder().status_codes(codes).build();
-        let group = OriginGroup::builder().id(GROUP).failover_criteria(criteria).members(members.build().expect(COMPLETE));
-        group.build().expect(COMPLETE)
-    }).collect();
+    let groups: Vec<OriginGroup> = fallback
+        .iter()
+        .map(|fallback| {
+            let codes: Vec<i32> = fallback.status_codes.iter().map(|code| i32::from(*code)).collect();
+            let codes =
+                StatusCodes::builder().quantity(quantity(&codes)).set_items(Some(codes)).build().expect(COMPLETE);
+            let member = |id: &str| OriginGroupMember::builder().origin_id(id).build().expect(COMPLETE);
+            let members = OriginGroupMembers::builder().quantity(2).items(member(PRIMARY)).items(member(FALLBACK));
+            let criteria = OriginGroupFailoverCriteria::builder().status_codes(codes).build();
+            let group =
+                OriginGroup::builder().id(GROUP).failover_criteria(criteria).members(members.build().expect(COMPLETE));
+            group.build().expect(COMPLETE)
+        })
+        .collect();
     let items = Some(groups.clone()).filter(|groups| !groups.is_empty());
     OriginGroups::builder().quantity(quantity(&groups)).set_items(items).build().expect(COMPLETE)
 }
@@ -93,9 +102,8 @@ fn behavior(known: Option<DefaultCacheBehavior>, args: &DistributionArgs) -> Def
     let policy = args.viewer_protocol.model();
     let cached = [Method::Get, Method::Head].to_vec();
     let cached = CachedMethods::builder().quantity(quantity(&cached)).set_items(Some(cached)).build().expect(COMPLETE);
-    let all = vec![
-        Method::Get, Method::Head, Method::Options, Method::Put, Method::Post, Method::Patch, Method::Delete,
-    ];
+    let all =
+        vec![Method::Get, Method::Head, Method::Options, Method::Put, Method::Post, Method::Patch, Method::Delete];
     let methods = AllowedMethods::builder().quantity(quantity(&all)).set_items(Some(all)).cached_methods(cached);
     let mut behavior = known.unwrap_or_else(|| {
         let new = DefaultCacheBehavior::builder().target_origin_id(target).viewer_protocol_policy(policy.clone());
@@ -121,7 +129,8 @@ fn without_legacy_forwarding(behavior: &mut DefaultCacheBehavior) {
 
 fn error_responses(args: &DistributionArgs) -> CustomErrorResponses {
     let response = |code| {
-        let response = CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(args.error_caching_s.into());
+        let response =
+            CustomErrorResponse::builder().error_code(code).error_caching_min_ttl(args.error_caching_s.into());
         response.build().expect(COMPLETE)
     };
     let items: Vec<_> = SERVER_ERRORS.map(response).to_vec();
@@ -177,9 +186,8 @@ pub(super) fn observed(wanted: Option<&DistributionArgs>, seen: &DistributionSum
         },
         fallback,
         certificate: certificate.map(CertificateArn::literal),
-        viewer_protocol: behavior.map_or(ViewerProtocol::RedirectToHttps, |behavior| {
-            ViewerProtocol::of(behavior.viewer_protocol_policy())
-        }),
+        viewer_protocol: behavior
+            .map_or(ViewerProtocol::RedirectToHttps, |behavior| ViewerProtocol::of(behavior.viewer_protocol_policy())),
         cache_policy: behavior.and_then(DefaultCacheBehavior::cache_policy_id).unwrap_or_default().to_owned(),
         origin_request_policy: behavior
             .and_then(DefaultCacheBehavior::origin_request_policy_id)

@@ -12,8 +12,8 @@ use aws_sdk_cloudfront::types::{
     Distribution as Model, DistributionConfig, DistributionConfigWithTags, DistributionSummary, Tag, TagKeys, Tags,
 };
 use dr_core::{
-    Class, CloudError, Cx, Found, Global, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems, Resource,
-    Scan, Settled, Wanted,
+    Class, CloudError, Cx, Found, Global, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems,
+    Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -246,8 +246,13 @@ impl Distribution {
         }
         for name in &self.aliases {
             let plain = name.strip_prefix("*.").unwrap_or(name);
-            if plain.contains('*') || !plain.contains('.') || name.ends_with('.') || name.bytes().any(|b| b.is_ascii_uppercase()) {
-                problems.report("aliases", format_args!("`{name}` is no domain name in lower case without a trailing dot"));
+            if plain.contains('*')
+                || !plain.contains('.')
+                || name.ends_with('.')
+                || name.bytes().any(|b| b.is_ascii_uppercase())
+            {
+                problems
+                    .report("aliases", format_args!("`{name}` is no domain name in lower case without a trailing dot"));
             }
         }
     }
@@ -291,8 +296,11 @@ impl Origin {
     }
 
     fn check(&self, input: &str, problems: &mut Problems) {
-        if let Some(domain) = self.domain.as_known().filter(|domain| domain.contains(['/', ':']) || !domain.contains('.')) {
-            problems.report(input, format_args!("`{domain}`: an origin is a domain name, without scheme, port and path"));
+        if let Some(domain) =
+            self.domain.as_known().filter(|domain| domain.contains(['/', ':']) || !domain.contains('.'))
+        {
+            problems
+                .report(input, format_args!("`{domain}`: an origin is a domain name, without scheme, port and path"));
         }
         if !(1..=3).contains(&self.connection_attempts) {
             problems.report(input, "a connection is tried 1 to 3 times");
@@ -443,7 +451,11 @@ impl Lifecycle for Distribution {
         Ok(outputs(&id, &arn, &domain_name))
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &DistributionArgs) -> Result<DistributionOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &DistributionArgs,
+    ) -> Result<DistributionOutputs, CloudError> {
         let DistributionOutputs { id, arn, .. } = &prior.outputs;
         if prior.args != *args {
             let found = current(cx, id).await?;
@@ -464,7 +476,11 @@ impl Lifecycle for Distribution {
         const CALL: &str = "cloudfront:GetDistribution";
         let call = cx.cloud.cloudfront().get_distribution().id(current.outputs.id.as_str());
         let answer = call.send().await.call(CALL)?.distribution.promised(CALL, "the distribution")?;
-        Ok(if is_deployed(&answer.status) { Settled::Yes(current.outputs.clone()) } else { Settled::AskAgainIn(ASK_AGAIN) })
+        Ok(if is_deployed(&answer.status) {
+            Settled::Yes(current.outputs.clone())
+        } else {
+            Settled::AskAgainIn(ASK_AGAIN)
+        })
     }
 
     async fn gone(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<Settled<()>, CloudError> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatch::types::{self, AlarmType, ComparisonOperator, MetricAlarm, Tag};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Output, Outputs, Prior, Problems, Region,
-    Resource, Scan, Settled, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Output, Outputs, Prior, Problems,
+    Region, Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -229,7 +229,10 @@ impl<R: Region> Alarm<R> {
 
     fn check_inputs(&self, problems: &mut Problems) {
         if !(matches!(self.period_s, 10 | 20 | 30) || self.period_s > 0 && self.period_s.is_multiple_of(60)) {
-            problems.report("period_s", format_args!("{}: a period is 10, 20, 30 or a multiple of 60 seconds", self.period_s));
+            problems.report(
+                "period_s",
+                format_args!("{}: a period is 10, 20, 30 or a multiple of 60 seconds", self.period_s),
+            );
         }
         if self.periods == 0 {
             problems.report("periods", "at least one period is looked at");
@@ -367,7 +370,8 @@ async fn put(cx: &Cx<Aws>, name: &str, args: &AlarmArgs, tags: Option<Vec<Tag>>)
 /// All tags of an alarm; none of one that is not there.
 async fn read_tags(aws: &Aws, region: &str, arn: &str) -> Result<BTreeMap<String, String>, CloudError> {
     let answer = aws.cloudwatch(region).list_tags_for_resource().resource_arn(arn).send().await;
-    let tags = answer.call("cloudwatch:ListTagsForResource").gone_ok()?.and_then(|answer| answer.tags).unwrap_or_default();
+    let tags =
+        answer.call("cloudwatch:ListTagsForResource").gone_ok()?.and_then(|answer| answer.tags).unwrap_or_default();
     Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
 }
 

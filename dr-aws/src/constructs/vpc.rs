@@ -169,11 +169,11 @@ mod tests {
         for (type_name, n) in [
             ("aws.ec2.vpc", 1),
             ("aws.ec2.subnet", 6),
-            ("aws.ec2.nat-gateway", 3),
-            ("aws.ec2.elastic-ip", 3),
-            ("aws.ec2.route-table", 4),
+            ("aws.ec2.nat_gateway", 3),
+            ("aws.ec2.elastic_ip", 3),
+            ("aws.ec2.route_table", 4),
             ("aws.ec2.route", 4),
-            ("aws.ec2.route-table-association", 6),
+            ("aws.ec2.route_table_association", 6),
         ] {
             assert_eq!(count(&stack, type_name), n, "{type_name}");
         }
@@ -210,7 +210,7 @@ mod tests {
         let stack = network(Network::new(cidr!("10.0.0.0/22")).zones(3).nat_gateways(1)).unwrap();
         assert!(input(&stack, "us-east-1/net.private-route[2]", "target").contains("net.nat[0]#id"));
         let stack = network(Network::new(cidr!("10.0.0.0/16")).nat_gateways(0)).unwrap();
-        assert_eq!((count(&stack, "aws.ec2.nat-gateway"), count(&stack, "aws.ec2.route")), (0, 1));
+        assert_eq!((count(&stack, "aws.ec2.nat_gateway"), count(&stack, "aws.ec2.route")), (0, 1));
     }
 
     #[test]

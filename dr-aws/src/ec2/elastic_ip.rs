@@ -1,4 +1,4 @@
-//! `aws.ec2.elastic-ip`: a public IPv4 address that stays the same.
+//! `aws.ec2.elastic_ip`: a public IPv4 address that stays the same.
 //!
 //! API: AllocateAddress, DescribeAddresses, ReleaseAddress (EC2 2016-11-15). Find: tags. Change: tags only.
 //! Delete: after the NAT gateway that uses it is gone.
@@ -18,7 +18,7 @@ use crate::read::{Promised as _, found};
 ///
 /// API: [AllocateAddress](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html).
 #[derive(Debug, Clone, Default, Resource)]
-#[resource(type = "aws.ec2.elastic-ip", outputs = ElasticIpOutputs, create_s = 1, delete_s = 1)]
+#[resource(type = "aws.ec2.elastic_ip", outputs = ElasticIpOutputs, create_s = 1, delete_s = 1)]
 pub struct ElasticIp<R: Region = Anywhere> {
     region: std::marker::PhantomData<fn() -> R>,
 }

@@ -1,4 +1,4 @@
-//! `aws.ec2.vpc-endpoint`: an AWS service at a private address inside a VPC.
+//! `aws.ec2.vpc_endpoint`: an AWS service at a private address inside a VPC.
 //!
 //! API: CreateVpcEndpoint, DescribeVpcEndpoints, ModifyVpcEndpoint, DeleteVpcEndpoints (EC2 2016-11-15). Find: tags.
 //! Change: `vpc` and `service` replace, the rest in place. Delete: asynchronous; before its subnets and groups.
@@ -28,7 +28,7 @@ use crate::read::{Promised as _, as_wanted, found, wanted_as};
 /// and one more in 3 seconds. Ready in about 90 seconds, gone in about 60.
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.ec2.vpc-endpoint", outputs = VpcEndpointOutputs, create_s = 90, delete_s = 60, replacement = "delete-first",
+    type = "aws.ec2.vpc_endpoint", outputs = VpcEndpointOutputs, create_s = 90, delete_s = 60, replacement = "delete-first",
     check = check
 )]
 pub struct VpcEndpoint<R: Region = Anywhere> {

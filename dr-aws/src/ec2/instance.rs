@@ -289,8 +289,12 @@ fn read_one<'s>(
     };
     let outputs = outputs(instance)?;
     let (image, subnet) = (ImageId::literal(instance.image_id()?), instance.subnet_id().unwrap_or_default());
-    let groups = instance.security_groups().iter().filter_map(|group| group.group_id()).map(SecurityGroupId::literal);
-    let groups: Vec<_> = groups.collect();
+    // The groups are those of its first interface; some emulators show them only there.
+    let groups = match instance.security_groups() {
+        [] => instance.network_interfaces().first().map(|interface| interface.groups()).unwrap_or_default(),
+        groups => groups,
+    };
+    let groups: Vec<_> = groups.iter().filter_map(|group| group.group_id()).map(SecurityGroupId::literal).collect();
     Some(async move {
         let want = wanted_as(wanted, &owned);
         let user_data = match unread(want, &owned) {

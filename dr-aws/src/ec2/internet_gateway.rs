@@ -1,4 +1,4 @@
-//! `aws.ec2.internet-gateway` and `aws.ec2.internet-gateway-attachment`: the door of a VPC to the Internet.
+//! `aws.ec2.internet_gateway` and `aws.ec2.internet_gateway_attachment`: the door of a VPC to the Internet.
 //!
 //! API: CreateInternetGateway, DescribeInternetGateways, DeleteInternetGateway, AttachInternetGateway, DetachInternetGateway
 //! (EC2 2016-11-15). Find: the gateway by tags, the attachment by its gateway. Change: none in place but tags.
@@ -21,7 +21,7 @@ use crate::read::{Promised as _, found, found_by_key};
 ///
 /// API: [CreateInternetGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html).
 #[derive(Debug, Clone, Default, Resource)]
-#[resource(type = "aws.ec2.internet-gateway", outputs = InternetGatewayOutputs, create_s = 1, delete_s = 1)]
+#[resource(type = "aws.ec2.internet_gateway", outputs = InternetGatewayOutputs, create_s = 1, delete_s = 1)]
 pub struct InternetGateway<R: Region = Anywhere> {
     region: std::marker::PhantomData<fn() -> R>,
 }
@@ -48,7 +48,7 @@ impl<R: Region> InternetGateway<R> {
 /// API: [AttachInternetGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AttachInternetGateway.html).
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.ec2.internet-gateway-attachment", outputs = GatewayAttachmentOutputs, create_s = 1, delete_s = 1,
+    type = "aws.ec2.internet_gateway_attachment", outputs = GatewayAttachmentOutputs, create_s = 1, delete_s = 1,
     replacement = "delete-first"
 )]
 pub struct GatewayAttachment<R: Region = Anywhere> {

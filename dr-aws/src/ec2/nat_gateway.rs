@@ -1,4 +1,4 @@
-//! `aws.ec2.nat-gateway`: lets private subnets reach the Internet, and nobody reach them.
+//! `aws.ec2.nat_gateway`: lets private subnets reach the Internet, and nobody reach them.
 //!
 //! API: CreateNatGateway, DescribeNatGateways, DeleteNatGateway (EC2 2016-11-15). Find: tags; a deleted one stays listed for
 //! about an hour. Change: subnet and address replace. Delete: after its routes; asynchronous.
@@ -27,7 +27,7 @@ use crate::read::{Promised as _, found};
 /// 106 seconds, gone in about 58.
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.ec2.nat-gateway", outputs = NatGatewayOutputs, create_s = 106, delete_s = 58, replacement = "delete-first"
+    type = "aws.ec2.nat_gateway", outputs = NatGatewayOutputs, create_s = 106, delete_s = 58, replacement = "delete-first"
 )]
 pub struct NatGateway<R: Region = Anywhere> {
     /// The public subnet that it stands in.

@@ -1,4 +1,4 @@
-//! `aws.ec2.network-acl`: a stateless filter around subnets, with its entries and the subnets that it holds for.
+//! `aws.ec2.network_acl`: a stateless filter around subnets, with its entries and the subnets that it holds for.
 //!
 //! API: CreateNetworkAcl, CreateNetworkAclEntry, ReplaceNetworkAclEntry, DeleteNetworkAclEntry, ReplaceNetworkAclAssociation,
 //! DescribeNetworkAcls, DeleteNetworkAcl (EC2 2016-11-15). Find: tags. Change: `vpc` replaces, the rest in place.
@@ -30,7 +30,7 @@ use crate::read::{Promised as _, Unread, as_wanted, found, unread, wanted_as};
 /// API: [CreateNetworkAcl](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAcl.html),
 /// [CreateNetworkAclEntry](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAclEntry.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.ec2.network-acl", outputs = NetworkAclOutputs, create_s = 2, delete_s = 1, check = check)]
+#[resource(type = "aws.ec2.network_acl", outputs = NetworkAclOutputs, create_s = 2, delete_s = 1, check = check)]
 pub struct NetworkAcl<R: Region = Anywhere> {
     /// The network that it is a part of.
     #[input(replace)]

@@ -1,4 +1,4 @@
-//! `aws.ec2.route-table` and `aws.ec2.route-table-association`: where packets of a subnet go.
+//! `aws.ec2.route_table` and `aws.ec2.route_table_association`: where packets of a subnet go.
 //!
 //! API: CreateRouteTable, DescribeRouteTables, DeleteRouteTable, AssociateRouteTable, ReplaceRouteTableAssociation,
 //! DisassociateRouteTable (EC2 2016-11-15). Find: the table by tags, the association by its subnet; one call answers for both
@@ -22,7 +22,7 @@ use crate::read::{Promised as _, found, found_by_key};
 ///
 /// API: [CreateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.ec2.route-table", outputs = RouteTableOutputs, create_s = 1, delete_s = 1)]
+#[resource(type = "aws.ec2.route_table", outputs = RouteTableOutputs, create_s = 1, delete_s = 1)]
 pub struct RouteTable<R: Region = Anywhere> {
     /// The network that it is a part of.
     #[input(replace)]
@@ -50,7 +50,7 @@ impl<R: Region> RouteTable<R> {
 /// API: [AssociateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html).
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.ec2.route-table-association", outputs = RouteTableAssociationOutputs, create_s = 1, delete_s = 1,
+    type = "aws.ec2.route_table_association", outputs = RouteTableAssociationOutputs, create_s = 1, delete_s = 1,
     replacement = "delete-first"
 )]
 pub struct RouteTableAssociation<R: Region = Anywhere> {

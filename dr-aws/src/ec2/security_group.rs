@@ -1,4 +1,4 @@
-//! `aws.ec2.security-group`: a firewall around network interfaces, empty: its rules are resources of their own.
+//! `aws.ec2.security_group`: a firewall around network interfaces, empty: its rules are resources of their own.
 //!
 //! API: CreateSecurityGroup, RevokeSecurityGroupEgress, DescribeSecurityGroups, DescribeSecurityGroupRules,
 //! DeleteSecurityGroup (EC2 2016-11-15). Find: tags. Change: vpc and description replace. Delete: after every network
@@ -28,7 +28,7 @@ use crate::{Aws, names, tags};
 ///
 /// API: [CreateSecurityGroup](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.ec2.security-group", outputs = SecurityGroupOutputs, create_s = 3, delete_s = 1, check = check)]
+#[resource(type = "aws.ec2.security_group", outputs = SecurityGroupOutputs, create_s = 3, delete_s = 1, check = check)]
 pub struct SecurityGroup<R: Region = Anywhere> {
     /// The network that it is a part of.
     #[input(replace)]

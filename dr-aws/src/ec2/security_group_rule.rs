@@ -1,4 +1,4 @@
-//! `aws.ec2.security-group-rule`: something that a security group lets through.
+//! `aws.ec2.security_group_rule`: something that a security group lets through.
 //!
 //! API: AuthorizeSecurityGroupIngress, AuthorizeSecurityGroupEgress, ModifySecurityGroupRules, DescribeSecurityGroupRules,
 //! RevokeSecurityGroupIngress, RevokeSecurityGroupEgress (EC2 2016-11-15). Find: tags, else group, direction, ports and peer.
@@ -27,7 +27,7 @@ use crate::read::{Promised as _, found, found_by_key};
 /// [ModifySecurityGroupRules](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySecurityGroupRules.html).
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.ec2.security-group-rule", outputs = SecurityGroupRuleOutputs, create_s = 1, delete_s = 1, check = check
+    type = "aws.ec2.security_group_rule", outputs = SecurityGroupRuleOutputs, create_s = 1, delete_s = 1, check = check
 )]
 pub struct SecurityGroupRule<R: Region = Anywhere> {
     /// The group that lets it through.

@@ -1,4 +1,4 @@
-//! `aws.elbv2.listener-rule`: requests of a listener that go elsewhere.
+//! `aws.elbv2.listener_rule`: requests of a listener that go elsewhere.
 //!
 //! API: CreateRule, ModifyRule, SetRulePriorities, DescribeRules, DeleteRule (Elastic Load Balancing 2015-12-01).
 //! Find: by listener and tags. Change: the listener replaces, the rest in place. Delete: before its target group.
@@ -25,7 +25,7 @@ use crate::read::{Promised as _, as_wanted, wanted_as};
 ///
 /// API: [CreateRule](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.elbv2.listener-rule", outputs = ListenerRuleOutputs, create_s = 1, delete_s = 1, check = check)]
+#[resource(type = "aws.elbv2.listener_rule", outputs = ListenerRuleOutputs, create_s = 1, delete_s = 1, check = check)]
 pub struct ListenerRule<R: Region = Anywhere> {
     /// Whose requests.
     #[input(replace)]

@@ -1,4 +1,4 @@
-//! `aws.elbv2.load-balancer`: an internal application load balancer.
+//! `aws.elbv2.load_balancer`: an internal application load balancer.
 //!
 //! API: CreateLoadBalancer, DescribeLoadBalancers, SetSubnets, SetSecurityGroups, DeleteLoadBalancer
 //! (Elastic Load Balancing 2015-12-01). Find: name and tags. Change: everything in place.
@@ -29,7 +29,7 @@ use crate::{Aws, names};
 /// Active in about 148 seconds.
 #[derive(Debug, Clone, Resource)]
 #[resource(
-    type = "aws.elbv2.load-balancer", outputs = LoadBalancerOutputs, create_s = 148, delete_s = 45, check = check
+    type = "aws.elbv2.load_balancer", outputs = LoadBalancerOutputs, create_s = 148, delete_s = 45, check = check
 )]
 pub struct LoadBalancer<R: Region = Anywhere> {
     /// Where it stands, one subnet in each zone.

@@ -1,4 +1,4 @@
-//! `aws.elbv2.target-registration`: a server in a target group.
+//! `aws.elbv2.target_registration`: a server in a target group.
 //!
 //! API: RegisterTargets, DescribeTargetHealth, DeregisterTargets (Elastic Load Balancing 2015-12-01).
 //! Find: by group, target and port. Change: everything replaces. Delete: drains for the group's deregistration delay.
@@ -23,7 +23,7 @@ use crate::read::found_by_key;
 ///
 /// API: [RegisterTargets](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.elbv2.target-registration", create_s = 90, delete_s = 6)]
+#[resource(type = "aws.elbv2.target_registration", create_s = 90, delete_s = 6)]
 pub struct TargetRegistration<R: Region = Anywhere> {
     /// The group.
     #[input(replace)]

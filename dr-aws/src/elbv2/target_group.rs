@@ -1,4 +1,4 @@
-//! `aws.elbv2.target-group`: the servers that a load balancer sends requests to, and how it checks them.
+//! `aws.elbv2.target_group`: the servers that a load balancer sends requests to, and how it checks them.
 //!
 //! API: CreateTargetGroup, ModifyTargetGroup, ModifyTargetGroupAttributes, DescribeTargetGroups,
 //! DescribeTargetGroupAttributes, DeleteTargetGroup (Elastic Load Balancing 2015-12-01). Find: name and tags.
@@ -27,7 +27,7 @@ use crate::{Aws, names};
 ///
 /// API: [CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.elbv2.target-group", outputs = TargetGroupOutputs, create_s = 1, delete_s = 1, check = check)]
+#[resource(type = "aws.elbv2.target_group", outputs = TargetGroupOutputs, create_s = 1, delete_s = 1, check = check)]
 pub struct TargetGroup<R: Region = Anywhere> {
     /// The network of its targets.
     #[input(replace)]

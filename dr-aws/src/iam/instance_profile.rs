@@ -1,4 +1,4 @@
-//! `aws.iam.instance-profile`: how an instance gets a role.
+//! `aws.iam.instance_profile`: how an instance gets a role.
 //!
 //! API: CreateInstanceProfile, AddRoleToInstanceProfile, RemoveRoleFromInstanceProfile, GetInstanceProfile,
 //! ListInstanceProfiles, TagInstanceProfile, UntagInstanceProfile, DeleteInstanceProfile (IAM 2010-05-08). Find: path and tags.
@@ -27,7 +27,7 @@ use crate::{Aws, names};
 /// API: [CreateInstanceProfile](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html),
 /// [AddRoleToInstanceProfile](https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.iam.instance-profile", outputs = InstanceProfileOutputs, region = Global, create_s = 6, delete_s = 2)]
+#[resource(type = "aws.iam.instance_profile", outputs = InstanceProfileOutputs, region = Global, create_s = 6, delete_s = 2)]
 pub struct InstanceProfile {
     /// The role. Another one takes over with a gap; running instances keep the old rights until they renew them.
     role: Input<RoleName>,

@@ -1,4 +1,4 @@
-//! `aws.iam.role-policy`: an inline policy of a role.
+//! `aws.iam.role_policy`: an inline policy of a role.
 //!
 //! API: PutRolePolicy, GetRolePolicy, DeleteRolePolicy (IAM 2010-05-08). Find: by role and name.
 //! Change: the document in place, the rest replaces. Delete: before the role.
@@ -18,7 +18,7 @@ use crate::read::found_by_key;
 ///
 /// API: [PutRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.iam.role-policy", region = Global, create_s = 1, delete_s = 1, check = check)]
+#[resource(type = "aws.iam.role_policy", region = Global, create_s = 1, delete_s = 1, check = check)]
 pub struct RolePolicy {
     /// Who gets the rights.
     #[input(replace)]

@@ -1,4 +1,4 @@
-//! `aws.iam.role-policy-attachment`: a managed policy of a role.
+//! `aws.iam.role_policy_attachment`: a managed policy of a role.
 //!
 //! API: AttachRolePolicy, ListAttachedRolePolicies, DetachRolePolicy (IAM 2010-05-08). Find: by role and policy.
 //! Change: everything replaces. Delete: before the role.
@@ -18,7 +18,7 @@ use crate::regions::partition;
 ///
 /// API: [AttachRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html).
 #[derive(Debug, Clone, Resource)]
-#[resource(type = "aws.iam.role-policy-attachment", region = Global, create_s = 1, delete_s = 1)]
+#[resource(type = "aws.iam.role_policy_attachment", region = Global, create_s = 1, delete_s = 1)]
 pub struct RolePolicyAttachment {
     /// Who gets the rights.
     #[input(replace)]

@@ -83,7 +83,12 @@ impl ChangeBatcher {
     /// Makes a change together with the others of its zone; the answer is the id of the batch it was in.
     ///
     /// A change that is refused does not stop the others: a refused batch is repeated one by one.
-    pub(super) async fn submit(&self, client: &Client, zone: &HostedZoneId, change: Change) -> Result<String, CloudError> {
+    pub(super) async fn submit(
+        &self,
+        client: &Client,
+        zone: &HostedZoneId,
+        change: Change,
+    ) -> Result<String, CloudError> {
         let zone_id = zone.as_str();
         let zone = Arc::clone(lock(&self.zones).entry(zone_id.to_owned()).or_default());
         let (reply, mut answer) = oneshot::channel();
@@ -133,7 +138,8 @@ fn abandoned() -> CloudError {
 /// What a change counts in a batch: elements and characters.
 fn cost(change: &Change) -> (usize, usize) {
     let records = change.resource_record_set().map(|set| set.resource_records()).unwrap_or_default();
-    let (elements, characters) = (records.len().max(1), records.iter().map(|record| record.value().chars().count()).sum());
+    let (elements, characters) =
+        (records.len().max(1), records.iter().map(|record| record.value().chars().count()).sum());
     if *change.action() == ChangeAction::Upsert { (elements * 2, characters * 2) } else { (elements, characters) }
 }
 
@@ -225,7 +231,6 @@ fn explained(error: CloudError) -> CloudError {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -275,7 +280,9 @@ mod tests {
     fn refused(messages: &[&str]) -> ChangeResourceRecordSetsError {
         let meta = ErrorMetadata::builder().code("InvalidChangeBatch").build();
         let messages = Some(messages.iter().map(|text| (*text).to_owned()).collect());
-        ChangeResourceRecordSetsError::InvalidChangeBatch(InvalidChangeBatch::builder().set_messages(messages).meta(meta).build())
+        ChangeResourceRecordSetsError::InvalidChangeBatch(
+            InvalidChangeBatch::builder().set_messages(messages).meta(meta).build(),
+        )
     }
 
     /// Names and actions of a request, in order.
@@ -323,7 +330,11 @@ mod tests {
         let changes = ["a", "taken", "c"].map(|name| change(name, ChangeAction::Create, 1)).to_vec();
         let (log, answers) = submit(changes, |sent| {
             let taken = sent.iter().any(|one| one.contains("taken"));
-            if taken { Err(refused(&["Tried to create resource record set [name='taken', type='A'] but it already exists"])) } else { Ok("C2") }
+            if taken {
+                Err(refused(&["Tried to create resource record set [name='taken', type='A'] but it already exists"]))
+            } else {
+                Ok("C2")
+            }
         })
         .await;
         assert_eq!(log.len(), 4, "{log:?}");
@@ -333,11 +344,25 @@ mod tests {
         assert!(error.message.contains("it already exists"), "{error}");
     }
 
+    /// Its sentence ends like that of a record which is there already.
+    #[tokio::test]
+    async fn a_record_that_another_one_excludes_waits_for_that_one_to_leave() {
+        let (_, answers) = submit(vec![change("a", ChangeAction::Create, 1)], |_| {
+            Err(refused(&["RRSet of type A with DNS name a. is not permitted because a conflicting RRSet of another type with the same DNS name already exists"]))
+        })
+        .await;
+        let error = answers[0].as_ref().unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        assert!(error.hint.as_ref().unwrap().contains("CNAME"));
+    }
+
     #[tokio::test]
     async fn a_batch_that_came_too_early_is_everybodys_to_repeat() {
         let changes = ["a", "b"].map(|name| change(name, ChangeAction::Create, 1)).to_vec();
         let (log, answers) = submit(changes, |_| {
-            Err(ChangeResourceRecordSetsError::generic(ErrorMetadata::builder().code("PriorRequestNotComplete").build()))
+            Err(ChangeResourceRecordSetsError::generic(
+                ErrorMetadata::builder().code("PriorRequestNotComplete").build(),
+            ))
         })
         .await;
         assert_eq!(log.len(), 1);

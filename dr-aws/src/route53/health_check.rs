@@ -11,8 +11,8 @@ use aws_sdk_route53::types::{
     InsufficientDataHealthStatus, ResettableElementName, TagResourceType,
 };
 use dr_core::{
-    Class, CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Output, Outputs, Prior, Problems, Region,
-    Resource, Scan, Settled, Wanted,
+    Class, CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Output, Outputs, Prior, Problems,
+    Region, Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,14 @@ use crate::tags;
 
 /// The places that probe when none are chosen.
 const REGIONS: [&str; 8] = [
-    "us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "sa-east-1",
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+    "eu-west-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "sa-east-1",
 ];
 
 /// A health check: it decides whether a record is part of the answer.
@@ -346,7 +353,8 @@ impl HealthCheckKind {
 }
 
 impl InsufficientData {
-    const ALL: [InsufficientData; 3] = [InsufficientData::Healthy, InsufficientData::Unhealthy, InsufficientData::LastKnown];
+    const ALL: [InsufficientData; 3] =
+        [InsufficientData::Healthy, InsufficientData::Unhealthy, InsufficientData::LastKnown];
 
     fn model(self) -> InsufficientDataHealthStatus {
         match self {
@@ -422,11 +430,14 @@ fn observed(wanted: Option<&HealthCheckArgs>, seen: &HealthCheckConfig) -> Healt
     });
     let mut regions: Vec<String> = seen.regions().iter().map(|region| region.as_str().to_owned()).collect();
     // All of them is what AWS writes for none.
-    if REGIONS.iter().all(|region| regions.iter().any(|seen| seen == region)) && wanted.is_none_or(|w| w.regions.is_empty()) {
+    if REGIONS.iter().all(|region| regions.iter().any(|seen| seen == region))
+        && wanted.is_none_or(|w| w.regions.is_empty())
+    {
         regions.clear();
     }
     let alarm = seen.alarm_identifier().map(|seen| {
-        let wanted = wanted.and_then(|args| args.alarm.as_ref()).filter(|arn| alarm(arn).is_ok_and(|alarm| alarm == *seen));
+        let wanted =
+            wanted.and_then(|args| args.alarm.as_ref()).filter(|arn| alarm(arn).is_ok_and(|alarm| alarm == *seen));
         let arn = || format!("arn:aws:cloudwatch:{}::alarm:{}", seen.region().as_str(), seen.name());
         wanted.cloned().unwrap_or_else(arn)
     });
@@ -462,7 +473,8 @@ impl Lifecycle for HealthCheck {
         let pages = scan.cloud.route53().list_health_checks().into_paginator().page_size(1000).items().send();
         let checks = pages.collect::<Result<Vec<_>, _>>().await.call("route53:ListHealthChecks")?;
         let prefix = reference_prefix(&scan.stack);
-        let known = |check: &SeenCheck| wanted.iter().find(|w| w.outputs.as_ref().is_some_and(|o| o.id.as_str() == check.id()));
+        let known =
+            |check: &SeenCheck| wanted.iter().find(|w| w.outputs.as_ref().is_some_and(|o| o.id.as_str() == check.id()));
         let ours = |check: &&SeenCheck| known(check).is_some() || check.caller_reference().starts_with(&prefix);
         let ours: Vec<&SeenCheck> = checks.iter().filter(ours).collect();
         let ask = |check: &&&SeenCheck| scan.cloud.reads_all() || known(check).is_none();
@@ -473,7 +485,8 @@ impl Lifecycle for HealthCheck {
             let (known, config) = (known(check), check.health_check_config());
             let Some(config) = config else { continue };
             let owned = all_tags.get(check.id()).and_then(|tags| tags::owned(&scan.stack, tags));
-            let by_token = || wanted.iter().find(|want| check.caller_reference() == reference(&scan.stack, &want.token));
+            let by_token =
+                || wanted.iter().find(|want| check.caller_reference() == reference(&scan.stack, &want.token));
             // Without tags it is one whose creation was interrupted, known by its caller reference.
             let want = known.or_else(by_token);
             let (address, generation) = match (want, &owned) {
@@ -497,13 +510,18 @@ impl Lifecycle for HealthCheck {
 
     async fn create(cx: &Cx<Aws>, args: &HealthCheckArgs) -> Result<HealthCheckOutputs, CloudError> {
         let reference = reference(&cx.owner.stack, &cx.owner.token);
-        let call = cx.cloud.route53().create_health_check().caller_reference(reference).health_check_config(config(args)?);
+        let call =
+            cx.cloud.route53().create_health_check().caller_reference(reference).health_check_config(config(args)?);
         let answer = call.send().await.call(CREATE)?;
         let check = answer.health_check.promised(CREATE, "the health check")?;
         Ok(HealthCheckOutputs { id: HealthCheckId::literal(check.id()), tagged: false })
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &HealthCheckArgs) -> Result<HealthCheckOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &HealthCheckArgs,
+    ) -> Result<HealthCheckOutputs, CloudError> {
         let id = prior.outputs.id.as_str();
         if prior.args != *args {
             // What is absent would stay as it is.
@@ -593,7 +611,8 @@ mod tests {
         let config = config(&args(&HealthCheck::https("a1.execute-api.us-east-1.amazonaws.com"))).unwrap();
         mock!(Client::list_health_checks).then_output(move || {
             let checks = references.iter().enumerate().map(|(at, reference)| {
-                let check = SeenCheck::builder().id(format!("hc-{at}")).caller_reference(reference).health_check_version(1);
+                let check =
+                    SeenCheck::builder().id(format!("hc-{at}")).caller_reference(reference).health_check_version(1);
                 check.health_check_config(config.clone()).build().unwrap()
             });
             let list = ListHealthChecksOutput::builder().set_health_checks(Some(checks.collect()));
@@ -605,7 +624,8 @@ mod tests {
         mock!(Client::list_tags_for_resources).then_output(move || {
             let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
             let set = ResourceTagSet::builder().resource_id(of).resource_type(KIND);
-            let set = set.tags(tag("dr:stack", "shop")).tags(tag("dr:address", address)).tags(tag("dr:generation", "2"));
+            let set =
+                set.tags(tag("dr:stack", "shop")).tags(tag("dr:address", address)).tags(tag("dr:generation", "2"));
             ListTagsForResourcesOutput::builder().resource_tag_sets(set.build()).build().unwrap()
         })
     }
@@ -639,7 +659,8 @@ mod tests {
             outputs: None,
         };
         let found = HealthCheck::read(&scan, &[wanted]).await.unwrap();
-        let seen: Vec<_> = found.iter().map(|f| (f.address.as_str(), f.generation, f.outputs.id.as_str(), f.health)).collect();
+        let seen: Vec<_> =
+            found.iter().map(|f| (f.address.as_str(), f.generation, f.outputs.id.as_str(), f.health)).collect();
         assert_eq!(
             seen,
             [("global/dns.old", 2, "hc-1", Health::Ready), ("global/dns.new", 1, "hc-2", Health::Pending)],
@@ -650,10 +671,15 @@ mod tests {
     async fn an_unfinished_check_gets_its_tags() {
         let tag = mock!(Client::change_tags_for_resource)
             .match_requests(|input| {
-                let ours = input.add_tags().iter().any(|t| t.key() == Some("dr:address") && t.value() == Some("global/dns.thing"));
+                let ours = input
+                    .add_tags()
+                    .iter()
+                    .any(|t| t.key() == Some("dr:address") && t.value() == Some("global/dns.thing"));
                 ours && input.resource_id() == Some("hc-1") && input.add_tags().len() <= 10
             })
-            .then_output(|| aws_sdk_route53::operation::change_tags_for_resource::ChangeTagsForResourceOutput::builder().build());
+            .then_output(|| {
+                aws_sdk_route53::operation::change_tags_for_resource::ChangeTagsForResourceOutput::builder().build()
+            });
         let args = args(&HealthCheck::https("example.com"));
         let current = Prior { args, outputs: HealthCheckOutputs { id: HealthCheckId::literal("hc-1"), tagged: false } };
         let settled = HealthCheck::ready(&cx(&[&tag]), &current).await.unwrap();

@@ -20,7 +20,9 @@ use crate::call::{Call as _, GoneOk as _};
 use crate::{Aws, tags};
 
 pub(crate) use changes::ChangeBatcher;
-pub use health_check::{HealthCheck, HealthCheckArgs, HealthCheckKind, HealthCheckOutputs, HealthCheckRefs, InsufficientData};
+pub use health_check::{
+    HealthCheck, HealthCheckArgs, HealthCheckKind, HealthCheckOutputs, HealthCheckRefs, InsufficientData,
+};
 pub use record::{
     Alias, AliasArgs, FailoverRole, RecordSet, RecordSetArgs, RecordSetOutputs, RecordSetRefs, RecordType, Routing,
 };
@@ -71,7 +73,11 @@ async fn read_tags(
         // One that was deleted since it was listed takes the others' answer with it; the next read is complete.
         let Some(answer) = call.send().await.call("route53:ListTagsForResources").gone_ok()? else { continue };
         for set in answer.resource_tag_sets {
-            let tags = set.tags.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
+            let tags = set
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())));
             all.insert(bare(&set.resource_id.unwrap_or_default()).to_owned(), tags.collect());
         }
     }

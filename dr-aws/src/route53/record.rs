@@ -13,8 +13,8 @@ use aws_sdk_route53::types::{
     ResourceRecordSetRegion, RrType,
 };
 use dr_core::{
-    Class, CloudError, Cx, Found, Global, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems, Resource,
-    Scan, Settled, Wanted,
+    Class, CloudError, Cx, Found, Global, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems,
+    Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,7 +152,11 @@ impl RecordSet {
     }
 
     /// A CNAME that resolvers may keep for 60 seconds. It stands alone at its name, and not at the top of a zone.
-    pub fn cname(zone: impl IntoInput<HostedZoneId>, name: impl IntoInput<String>, target: impl IntoInput<String>) -> Self {
+    pub fn cname(
+        zone: impl IntoInput<HostedZoneId>,
+        name: impl IntoInput<String>,
+        target: impl IntoInput<String>,
+    ) -> Self {
         let values = vec![target.into_input()];
         Self::of(zone.into_input(), name.into_input(), RecordType::Cname, Some(60), values, None)
     }
@@ -220,8 +224,12 @@ impl RecordSet {
     fn check_inputs(&self, problems: &mut Problems) {
         if let Some(name) = self.name.as_known() {
             let labels = name.strip_suffix('.').unwrap_or(name);
-            if labels.is_empty() || labels.len() > 253 || labels.split('.').any(|label| !(1..=63).contains(&label.len())) {
-                problems.report("name", format_args!("`{name}` is no DNS name: labels of 1 to 63 characters, 253 in all"));
+            if labels.is_empty()
+                || labels.len() > 253
+                || labels.split('.').any(|label| !(1..=63).contains(&label.len()))
+            {
+                problems
+                    .report("name", format_args!("`{name}` is no DNS name: labels of 1 to 63 characters, 253 in all"));
             }
         }
         if self.set_id.as_ref().is_some_and(|id| !(1..=128).contains(&id.chars().count())) {
@@ -238,7 +246,9 @@ impl RecordSet {
             match self.values.len() {
                 0 => problems.report("values", "a record has at least one value"),
                 1 => {}
-                _ if self.record_type == RecordType::Cname => problems.report("values", "a CNAME has exactly one value"),
+                _ if self.record_type == RecordType::Cname => {
+                    problems.report("values", "a CNAME has exactly one value")
+                }
                 401.. => problems.report("values", "a record set has at most 400 values"),
                 _ => {}
             }
@@ -383,8 +393,14 @@ async fn listed(scan: &Scan<Aws>, zone: &str) -> Result<Arc<Vec<ResourceRecordSe
 }
 
 /// Makes one change together with the others of the zone; the answer is the id of the batch.
-async fn submit(cx: &Cx<Aws>, zone: &HostedZoneId, action: ChangeAction, set: ResourceRecordSet) -> Result<String, CloudError> {
-    let change = Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set");
+async fn submit(
+    cx: &Cx<Aws>,
+    zone: &HostedZoneId,
+    action: ChangeAction,
+    set: ResourceRecordSet,
+) -> Result<String, CloudError> {
+    let change =
+        Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set");
     cx.cloud.route53_changes.submit(&cx.cloud.route53(), zone, change).await
 }
 

@@ -186,7 +186,8 @@ impl Lifecycle for HostedZone {
         let call = cx.cloud.route53().delete_hosted_zone().id(prior.outputs.id.as_str());
         call.send().await.call("route53:DeleteHostedZone").gone_ok().map(drop).map_err(|error| {
             let not_empty = error.code == "HostedZoneNotEmpty";
-            let hint = "records that are not of this stack are left in the zone: move or delete them, or `retain` the zone";
+            let hint =
+                "records that are not of this stack are left in the zone: move or delete them, or `retain` the zone";
             if not_empty { error.hint(hint) } else { error }
         })
     }
@@ -195,7 +196,8 @@ impl Lifecycle for HostedZone {
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<HostedZoneOutputs>, CloudError> {
         let mut outputs = current.outputs.clone();
         if let Some(change) = &outputs.pending_change {
-            let spread = change.is_empty() || cx.cloud.route53_changes.is_everywhere(&cx.cloud.route53(), change).await?;
+            let spread =
+                change.is_empty() || cx.cloud.route53_changes.is_everywhere(&cx.cloud.route53(), change).await?;
             if !spread {
                 return Ok(Settled::AskAgainIn(Duration::from_secs(2)));
             }

@@ -117,7 +117,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_only_public_zone_of_the_name_is_it() {
-        let found = lookup(&[("Z1", "example.com.", true), ("Z2", "example.com.", false), ("Z3", "example.net.", false)]);
+        let found =
+            lookup(&[("Z1", "example.com.", true), ("Z2", "example.com.", false), ("Z3", "example.net.", false)]);
         assert_eq!(found.await.unwrap().unwrap().id.as_str(), "Z2");
         assert_eq!(lookup(&[("Z3", "example.net.", false)]).await.unwrap(), None);
         let error = lookup(&[("Z1", "example.com.", false), ("Z2", "example.com.", false)]).await.unwrap_err();

@@ -203,7 +203,8 @@ impl Lifecycle for Subscription {
 /// Nobody confirmed it, so there is nothing to take back: it ends by itself or with its topic.
 fn is_pending(error: &CloudError) -> bool {
     let text = error.message.to_ascii_lowercase();
-    error.class == Class::Permanent && (text.contains("pending confirmation") || text.contains(&PENDING.to_ascii_lowercase()))
+    error.class == Class::Permanent
+        && (text.contains("pending confirmation") || text.contains(&PENDING.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -240,7 +241,8 @@ mod tests {
 
     fn list(arn: &'static str) -> Rule {
         mock!(Client::list_subscriptions_by_topic).then_output(move || {
-            let one = types::Subscription::builder().subscription_arn(arn).protocol("email").endpoint("ops@example.com");
+            let one =
+                types::Subscription::builder().subscription_arn(arn).protocol("email").endpoint("ops@example.com");
             ListSubscriptionsByTopicOutput::builder().subscriptions(one.build()).build()
         })
     }

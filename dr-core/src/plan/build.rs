@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::diff;
 use crate::error::{Action, CloudError};
 use crate::graph::{Graph, Node};
-use crate::observed::Observed;
+use crate::observed::{Drift, Observed};
 use crate::resource::{Kind, Need, OnRemove, Replacement};
 use crate::state::{FORMAT, Instance, State, Status};
 use crate::value::{self, Value};
@@ -19,6 +19,16 @@ impl Plan {
     /// All reasons why there is none: protected resources, undeclared renames, failed lookups, impossible moves.
     pub fn between(graph: &Graph, state: &State, observed: &Observed) -> Result<Plan, PlanErrors> {
         let (corrected, drift) = observed.reconcile(graph, state);
+        Plan::from_corrected(graph, corrected, drift, observed)
+    }
+
+    fn from_corrected(
+        graph: &Graph,
+        corrected: State,
+        drift: Vec<Drift>,
+        observed: &Observed,
+    ) -> Result<Plan, PlanErrors> {
+        let (lineage, serial) = (corrected.lineage.clone(), corrected.serial);
         // The run itself makes the moves, so it starts from the state without them.
         let unmoved = (!graph.moves.is_empty()).then(|| corrected.clone());
         let mut planner = Planner::new(graph, corrected, observed);
@@ -43,8 +53,8 @@ impl Plan {
         Ok(Plan {
             format: FORMAT,
             stack: graph.name().to_owned(),
-            lineage: state.lineage.clone(),
-            serial: state.serial,
+            lineage,
+            serial,
             program: digest(graph),
             start: Some(start),
             steps,
@@ -59,10 +69,11 @@ impl Plan {
     /// # Errors
     /// A resource is protected.
     pub fn teardown(graph: &Graph, state: &State, observed: &Observed) -> Result<Plan, PlanErrors> {
+        // What is found without a state still has its order from the program.
+        let (corrected, drift) = observed.reconcile(graph, state);
         let mut empty = Graph::empty(graph.name());
-        // Schemas are needed to tell durations; the program itself is gone.
         empty.schemas = graph.schemas();
-        Plan::between(&empty, state, observed)
+        Plan::from_corrected(&empty, corrected, drift, observed)
     }
 }
 

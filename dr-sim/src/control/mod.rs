@@ -56,6 +56,7 @@ impl Refusal {
 
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
+type Refuse = dyn Fn(&Refusal, &str) -> Error + Send + Sync;
 type Handler = dyn Fn(&mut World, &Call, &(dyn Any + Send + Sync)) -> Answer<Output> + Send + Sync;
 
 /// An operation of the simulated cloud: how its input is kept for the attempts, and what answers it.
@@ -65,7 +66,7 @@ pub(crate) struct Operation {
     /// Does the operation.
     pub(crate) answer: Box<Handler>,
     /// The typed error for a refusal, of the handler or of an injected fault, under a request id.
-    pub(crate) refuse: Box<dyn Fn(&Refusal, &str) -> Error + Send + Sync>,
+    pub(crate) refuse: Box<Refuse>,
 }
 
 /// Every operation that is simulated, by service name and operation name as the SDK's metadata spells them

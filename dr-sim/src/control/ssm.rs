@@ -37,9 +37,11 @@ pub(crate) fn image(region: &str, id: &str) -> Option<Image> {
 
 /// `ami-` and 17 hexadecimal digits that depend on the region and the name alone.
 fn image_id(region: &str, name: &str) -> String {
-    let hash = region.bytes().chain([0]).chain(name.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = region
+        .bytes()
+        .chain([0])
+        .chain(name.bytes())
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("ami-0{hash:016x}")
 }
 

@@ -271,7 +271,7 @@ fn out_of_service(status: &str) -> Option<&'static str> {
         "AVAILABLE" => None,
         "PENDING" => Some("PENDING: its network interfaces are being made, which takes a few minutes"),
         "INACTIVE" => Some(
-            "INACTIVE: no traffic for 60 days, its network interfaces are deleted; this request wakes it up, which takes minutes",
+            "INACTIVE: no traffic for 60 days, its network interfaces are deleted; this request wakes it up in some minutes",
         ),
         _ => Some("DELETING: it was told to go"),
     }

@@ -136,7 +136,10 @@ pub(super) fn condition(
     }
     match nginx(world, region, instance) {
         Err(why) => Condition::Refuses(why),
-        Ok(script) if !ports(&script).contains(&port) => Condition::Refuses(format!("nothing listens on port {port}")),
+        Ok((from_ms, _)) if !at.reached(from_ms) => Condition::Refuses("nginx is still being installed".to_owned()),
+        Ok((_, script)) if !ports(&script).contains(&port) => {
+            Condition::Refuses(format!("nothing listens on port {port}"))
+        }
         Ok(_) => Condition::Serves,
     }
 }
@@ -210,21 +213,23 @@ fn user_data(instance: &Instance) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The user data of an instance on which nginx runs, or why none does.
-fn nginx(world: &World, region: &str, instance: &Instance) -> Result<String, String> {
+/// From when on nginx runs on an instance, with its user data; or why it never does.
+fn nginx(world: &World, region: &str, instance: &Instance) -> Result<(u64, String), String> {
     let script = user_data(instance).unwrap_or_default();
     if !script.contains("nginx") {
         return Err("no web server is installed: its user data does not mention nginx".to_owned());
     }
     if !script.contains("install") || world.elbv2.backends.installed.contains(&instance.id) {
-        return Ok(script);
+        return Ok((0, script));
     }
-    // cloud-init runs once, at the end of the first boot; what it could not fetch then is not there.
+    // cloud-init runs once, at the end of the first boot; what it could not fetch then is not there, unless the script
+    // tries until it can.
     let first_run = instance.states.iter().find(|(_, state)| *state == InstanceState::Running);
     let booted_ms = first_run.map_or(instance.launched_ms, |(at, _)| *at) + instance.boot_takes_ms;
-    match vpc::egress_at(world, region, instance, booted_ms) {
-        Ok(()) => Ok(script),
-        Err(why) => Err(format!("nginx could not be installed when it booted: {why}")),
+    let failed = |why: String| format!("nginx could not be installed when it booted: {why}");
+    match vpc::egress_from(world, region, instance).map_err(failed)? {
+        from_ms if from_ms <= booted_ms || script.contains("until ") => Ok((from_ms.max(booted_ms), script)),
+        _ => Err(failed("its NAT gateway was not available yet".to_owned())),
     }
 }
 
@@ -246,34 +251,30 @@ pub(crate) fn remember(world: &mut World, now_ms: u64) {
     world.elbv2.backends.installed.extend(serving);
 }
 
-/// The ports on which the configuration in the script lets nginx listen, and the one it listens on by itself.
+/// The ports on which the configuration in the script lets nginx listen, and the usual one unless that is replaced.
 fn ports(script: &str) -> Vec<u16> {
     let after_listen = script.split("listen").skip(1).filter_map(|rest| {
         let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
         digits.parse().ok()
     });
-    std::iter::once(80).chain(after_listen).collect()
+    let ports: Vec<u16> = after_listen.collect();
+    if script.contains("/nginx/nginx.conf") && !ports.is_empty() { ports } else { [vec![80], ports].concat() }
 }
 
 /// What nginx answers for a path, as far as it can be read from the script: files that are written below the document
-/// root by `echo … > …/html/NAME`, locations that `return` something, and the welcome page.
+/// root by `echo`, `printf` or `tee`, locations that `return` or `try_files` something, and the welcome page.
 fn page(script: &str, path: &str) -> Option<String> {
     let name = if path.ends_with('/') { format!("{path}index.html") } else { path.to_owned() };
-    let writes = |line: &str| {
-        let file = line.rsplit_once('>').map(|(_, file)| file.trim());
-        let file = file.or_else(|| line.split_once("tee ").map(|(_, file)| file.trim()))?;
-        file.trim_matches(['"', '\'']).ends_with(&format!("html{name}")).then(|| quoted(line))
-    };
-    if let Some(text) = script.lines().find_map(writes) {
-        return Some(text.unwrap_or_else(|| WELCOME.to_owned()));
+    if let Some(text) = script.lines().find_map(|line| written(line, &format!("html{name}"))) {
+        return Some(text);
     }
     for head in [format!("location = {path} "), format!("location {path} "), "location / ".to_owned()] {
         let Some((_, block)) = script.split_once(&head) else { continue };
         let block = block.split('}').next().unwrap_or_default();
         if let Some((_, given)) = block.split_once("return 200") {
-            return Some(quoted(given).unwrap_or_default());
+            return Some(words(given).into_iter().next().unwrap_or_default().trim_end_matches(';').to_owned());
         }
-        if block.contains("try_files") && block.contains("/index.html") {
+        if path != "/" && block.contains("try_files") && block.contains("/index.html") {
             return page(script, "/");
         }
     }
@@ -282,12 +283,49 @@ fn page(script: &str, path: &str) -> Option<String> {
 
 const WELCOME: &str = "Welcome to nginx!";
 
-/// The first quoted text of a line.
-fn quoted(line: &str) -> Option<String> {
-    let start = line.find(['"', '\''])?;
-    let quote = line[start..].chars().next()?;
-    let rest = &line[start + 1..];
-    Some(rest[..rest.find(quote)?].to_owned())
+/// What a line of a shell script writes into a file whose name ends like this.
+fn written(line: &str, file: &str) -> Option<String> {
+    let words = words(line);
+    let end = words.iter().position(|word| matches!(word.as_str(), ">" | "|"))?;
+    if !words[end..].iter().any(|word| word.ends_with(file)) {
+        return None;
+    }
+    let (command, arguments) = words[..end].split_first()?;
+    match (command.as_str(), arguments) {
+        ("echo", arguments) => {
+            let text: Vec<&str> =
+                arguments.iter().map(String::as_str).filter(|word| !matches!(*word, "-e" | "-n")).collect();
+            Some(text.join(" "))
+        }
+        ("printf", [format, arguments @ ..]) => {
+            let text =
+                arguments.iter().fold(format.replace("\\n", "\n"), |text, argument| text.replacen("%s", argument, 1));
+            Some(text.trim_end_matches('\n').to_owned())
+        }
+        _ => Some(WELCOME.to_owned()),
+    }
+}
+
+/// The words of a line of shell script, with quotes and backslashes taken away.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut rest = line.chars();
+    while let Some(c) = rest.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (Some('"') | None, '\\') => word.get_or_insert_default().extend(rest.next()),
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 #[cfg(test)]
@@ -307,9 +345,22 @@ mod tests {
     fn nginx_serves_what_the_user_data_wrote() {
         assert_eq!(page(SCRIPT, "/").as_deref(), Some("hello from us-east-1"));
         assert_eq!(page(SCRIPT, "/ping").as_deref(), Some("pong"));
-        assert_eq!(page(SCRIPT, "/health").as_deref(), Some(WELCOME));
+        assert_eq!(page(SCRIPT, "/health").as_deref(), Some("ok"));
         assert_eq!(page(SCRIPT, "/nothing"), None);
         assert_eq!(page("dnf install -y nginx", "/").as_deref(), Some(WELCOME));
+    }
+
+    #[test]
+    fn one_page_under_every_path() {
+        let script = r"until dnf install -y nginx; do sleep 5; done
+            printf '%s\n' 'it'\''s the shop in us-east-1' > /usr/share/nginx/html/index.html
+            cat > /etc/nginx/nginx.conf <<'CONF'
+            server { listen 8080 default_server; location / { try_files /index.html =404; } }
+            CONF";
+        for path in ["/", "/health", "/a/b"] {
+            assert_eq!(page(script, path).as_deref(), Some("it's the shop in us-east-1"), "{path}");
+        }
+        assert_eq!(ports(script), [8080], "the usual port is replaced");
     }
 
     #[test]

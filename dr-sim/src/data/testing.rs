@@ -371,6 +371,23 @@ impl Kit {
         half
     }
 
+    /// Another NAT gateway in the first zone, with the default route to it.
+    pub(crate) fn replace_nat(&mut self, half: &Half) {
+        use ec2sdk::operation as op;
+        let input =
+            op::allocate_address::AllocateAddressInput::builder().domain(ec2sdk::types::DomainType::Vpc).build();
+        let address: op::allocate_address::AllocateAddressOutput =
+            self.must(&half.region, "EC2.AllocateAddress", input);
+        let input = op::create_nat_gateway::CreateNatGatewayInput::builder()
+            .subnet_id(&half.public[0].0)
+            .set_allocation_id(address.allocation_id)
+            .build();
+        let nat: op::create_nat_gateway::CreateNatGatewayOutput =
+            self.must(&half.region, "EC2.CreateNatGateway", input);
+        let nat = nat.nat_gateway.and_then(|nat| nat.nat_gateway_id).expect("a NAT gateway");
+        self.default_route(&half.region, &half.private_tables[0], |route| route.nat_gateway_id(&nat));
+    }
+
     fn subnet(&mut self, half: &Half, cidr: &str, zone: &str) -> String {
         use ec2sdk::operation::create_subnet::{CreateSubnetInput, CreateSubnetOutput};
         let input = CreateSubnetInput::builder().vpc_id(&half.vpc).cidr_block(cidr).availability_zone(zone).build();

@@ -195,10 +195,10 @@ fn best_route<'a>(network: &'a Region, subnet: &Subnet, address: Ipv4Addr) -> Op
     routes.max_by_key(|(cidr, _)| cidr.prefix())
 }
 
-/// Whether an instance could fetch packages from the internet at an instant, over HTTPS; why not otherwise.
+/// From when on an instance can fetch packages from the internet over HTTPS; why never, otherwise.
 ///
 /// The configuration is today's, what comes and goes by itself (the NAT gateway) is as it was then.
-pub(super) fn egress_at(world: &World, region: &str, instance: &Instance, at_ms: u64) -> Result<(), String> {
+pub(super) fn egress_from(world: &World, region: &str, instance: &Instance) -> Result<u64, String> {
     let network = ec2::region(world, region).ok_or("the region has no network")?;
     let subnet = network.subnets.get(&instance.subnet_id).ok_or("its subnet is gone")?;
     let interface = network.interfaces.get(&instance.interface_id).ok_or("its network interface is gone")?;
@@ -219,41 +219,34 @@ pub(super) fn egress_at(world: &World, region: &str, instance: &Instance, at_ms:
         matches!((&route.destination, &route.target), (Destination::PrefixList(_), Target::Endpoint(id)) if to_s3(id))
     });
     if through_s3 {
-        return Ok(());
+        return Ok(0);
     }
     match best_route(network, subnet, Ipv4Addr::new(8, 8, 8, 8)) {
         None => Err(format!("the route table {} of its subnet has no default route", table.id)),
         Some((_, Target::InternetGateway(id))) => {
-            let attached = network
-                .internet_gateways
-                .get(id)
-                .is_some_and(|gateway| gateway.vpc_id.as_ref() == Some(&instance.vpc_id));
+            let vpc = Some(&instance.vpc_id);
+            let attached = network.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc_id.as_ref() == vpc);
             match instance.public_ip {
-                Some(_) if attached => Ok(()),
+                Some(_) if attached => Ok(0),
                 Some(_) => Err(format!("the internet gateway {id} is not attached")),
                 None => Err(format!("its default route leads to {id}, and it has no public address")),
             }
         }
-        Some((_, Target::NatGateway(id))) => match network.nat_gateways.get(id) {
+        Some((_, Target::NatGateway(id))) => {
             // A route can only name a gateway that was there; one that is forgotten by now was there for long.
-            None => Ok(()),
-            Some(nat) if nat.failure.is_some() => Err(format!("the NAT gateway {id} has failed")),
-            Some(nat) if nat.settled_ms > at_ms => Err(format!("the NAT gateway {id} was not available yet")),
-            Some(nat) => match network.subnets.get(&nat.subnet_id) {
-                Some(public)
-                    if matches!(
-                        best_route(network, public, Ipv4Addr::new(8, 8, 8, 8)),
-                        Some((_, Target::InternetGateway(_)))
-                    ) =>
-                {
-                    Ok(())
+            let Some(nat) = network.nat_gateways.get(id) else { return Ok(0) };
+            if nat.failure.is_some() {
+                return Err(format!("the NAT gateway {id} has failed"));
+            }
+            let Some(public) = network.subnets.get(&nat.subnet_id) else { return Ok(nat.settled_ms) };
+            match best_route(network, public, Ipv4Addr::new(8, 8, 8, 8)) {
+                Some((_, Target::InternetGateway(_))) => Ok(nat.settled_ms),
+                _ => {
+                    let subnet = &public.id;
+                    Err(format!("the subnet {subnet} of the NAT gateway {id} has no route to an internet gateway"))
                 }
-                Some(public) => {
-                    Err(format!("the subnet {} of the NAT gateway {id} has no route to an internet gateway", public.id))
-                }
-                None => Ok(()),
-            },
-        },
+            }
+        }
         Some((_, other)) => Err(format!("its default route leads to {other:?}")),
     }
 }

@@ -75,8 +75,9 @@ fn get(enabled: bool, status: &'static str, etag: &'static str) -> Rule {
 
 #[tokio::test]
 async fn deleting_disables_first_with_the_etag_of_the_configuration() {
-    let read = mock!(Client::get_distribution_config)
-        .then_output(|| GetDistributionConfigOutput::builder().distribution_config(config(true)).e_tag("E-one").build());
+    let read = mock!(Client::get_distribution_config).then_output(|| {
+        GetDistributionConfigOutput::builder().distribution_config(config(true)).e_tag("E-one").build()
+    });
     let update = mock!(Client::update_distribution)
         .match_requests(|input| {
             let config = input.distribution_config().unwrap();
@@ -119,8 +120,9 @@ async fn a_deletion_that_comes_too_early_is_asked_about_again() {
 /// Somebody, or an older update, has switched it on again while it was leaving.
 #[tokio::test]
 async fn one_that_is_enabled_again_is_disabled_again() {
-    let read = mock!(Client::get_distribution_config)
-        .then_output(|| GetDistributionConfigOutput::builder().distribution_config(config(true)).e_tag("E-four").build());
+    let read = mock!(Client::get_distribution_config).then_output(|| {
+        GetDistributionConfigOutput::builder().distribution_config(config(true)).e_tag("E-four").build()
+    });
     let update = mock!(Client::update_distribution).then_output(|| UpdateDistributionOutput::builder().build());
     let settled = Distribution::gone(&cx(&[&get(true, "Deployed", "E-four"), &read, &update]), &prior()).await.unwrap();
     assert_eq!((settled, update.num_calls()), (Settled::AskAgainIn(ASK_AGAIN), 1));

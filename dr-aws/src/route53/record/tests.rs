@@ -112,7 +112,8 @@ async fn a_record_that_the_state_does_not_know_is_ours_when_it_says_the_same() {
 
 #[tokio::test]
 async fn an_existing_record_is_never_overwritten() {
-    let exists = "Tried to create resource record set [name='*.origin.example.com.', type='CNAME'] but it already exists";
+    let exists =
+        "Tried to create resource record set [name='*.origin.example.com.', type='CNAME'] but it already exists";
     let (rule, log) = changes(exists, None);
     let error = RecordSet::create(&cx(&[&rule]), &args()).await.unwrap_err();
     assert_eq!(error.class, Class::Exists);

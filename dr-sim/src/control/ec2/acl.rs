@@ -76,8 +76,7 @@ pub(super) fn create_network_acl_entry(
     }
     let egress = input.egress.ok_or_else(|| missing("Egress"))?;
     let text = required(&input.cidr_block, "CidrBlock")?;
-    let cidr = Cidr::parse(text)
-        .ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
+    let cidr = Cidr::parse(text).ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
     let protocol = match required(&input.protocol, "Protocol")? {
         "all" | "-1" => "-1",
         "tcp" | "6" => "6",
@@ -133,10 +132,11 @@ pub(super) fn delete_network_acl_entry(
     let number = input.rule_number.ok_or_else(|| missing("RuleNumber"))?;
     let egress = input.egress.ok_or_else(|| missing("Egress"))?;
     let acl = here(world, call).acls.get_mut(id).ok_or_else(|| not_found("acl", id))?;
-    let at = acl.entries.iter().position(|entry| entry.number == number && entry.egress == egress).ok_or_else(|| {
-        let message = format!("The network acl entry identified by {number} does not exist");
-        Refusal::new("InvalidNetworkAclEntry.NotFound", message)
-    })?;
+    let at =
+        acl.entries.iter().position(|entry| entry.number == number && entry.egress == egress).ok_or_else(|| {
+            let message = format!("The network acl entry identified by {number} does not exist");
+            Refusal::new("InvalidNetworkAclEntry.NotFound", message)
+        })?;
     unless_dry_run(input.dry_run)?;
     acl.entries.remove(at);
     Ok(DeleteNetworkAclEntryOutput::builder().build())
@@ -174,8 +174,17 @@ pub(super) fn describe_network_acls(
     input: &DescribeNetworkAclsInput,
 ) -> Answer<DescribeNetworkAclsOutput> {
     const NAMES: &[&str] = &[
-        "association.association-id", "association.network-acl-id", "association.subnet-id", "default", "entry.cidr",
-        "entry.egress", "entry.protocol", "entry.rule-action", "entry.rule-number", "network-acl-id", "owner-id",
+        "association.association-id",
+        "association.network-acl-id",
+        "association.subnet-id",
+        "default",
+        "entry.cidr",
+        "entry.egress",
+        "entry.protocol",
+        "entry.rule-action",
+        "entry.rule-number",
+        "network-acl-id",
+        "owner-id",
         "vpc-id",
     ];
     unless_dry_run(input.dry_run)?;

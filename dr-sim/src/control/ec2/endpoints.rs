@@ -11,11 +11,11 @@ use aws_sdk_ec2::types::{
     VpcEndpoint as SdkEndpoint, VpcEndpointType,
 };
 
-use super::eni::attach_eni;
+use super::eni::{attach_eni, no_addresses};
 use super::groups::groups_of_vpc;
 use super::kit::{
-    Paging, Query, checked_token, here, ids, instant, invalid, missing, one, only_modelled, required, tags_for,
-    unless_dry_run,
+    Paging, Query, checked_token, here, ids, instant, invalid, missing, not_simulated, one, only_modelled, required,
+    tags_for, unless_dry_run,
 };
 use super::not_found;
 use super::state::{Destination, Endpoint, Region, Route, Target};
@@ -25,8 +25,23 @@ use crate::world::World;
 
 /// Services with an interface endpoint that a site of this kind uses, behind `com.amazonaws.REGION.`.
 const INTERFACE: &[&str] = &[
-    "ssm", "ssmmessages", "ec2messages", "ec2", "logs", "monitoring", "kms", "secretsmanager", "sts", "sns", "sqs",
-    "execute-api", "elasticloadbalancing", "autoscaling", "ecr.api", "ecr.dkr", "s3",
+    "ssm",
+    "ssmmessages",
+    "ec2messages",
+    "ec2",
+    "logs",
+    "monitoring",
+    "kms",
+    "secretsmanager",
+    "sts",
+    "sns",
+    "sqs",
+    "execute-api",
+    "elasticloadbalancing",
+    "autoscaling",
+    "ecr.api",
+    "ecr.dkr",
+    "s3",
 ];
 const GATEWAY: &[&str] = &["s3", "dynamodb"];
 const FULL_ACCESS: &str =
@@ -48,7 +63,7 @@ pub(super) fn create_vpc_endpoint(
     let interface = match &input.vpc_endpoint_type {
         None | Some(VpcEndpointType::Gateway) => false,
         Some(VpcEndpointType::Interface) => true,
-        Some(other) => return Err(only_modelled(&[(other.as_str(), true)]).expect_err("it is not modelled")),
+        Some(other) => return Err(not_simulated(other.as_str())),
     };
     let vpc_id = required(&input.vpc_id, "VpcId")?;
     let service = required(&input.service_name, "ServiceName")?;
@@ -135,6 +150,9 @@ fn check_subnets(region: &Region, vpc_id: &str, subnet_ids: &[String], present: 
             let message = format!("Found another VPC endpoint subnet in the availability zone of {id}");
             return Err(Refusal::new("DuplicateSubnetsInSameZone", message));
         }
+        if !present.contains(id) && region.free_addresses(subnet) == 0 {
+            return Err(no_addresses(id));
+        }
         zones.push(&subnet.zone);
     }
     Ok(())
@@ -173,7 +191,10 @@ fn check_tables(region: &Region, endpoint: &Endpoint, table_ids: &[String]) -> A
     for id in table_ids {
         let table = region.table(id)?;
         if table.vpc_id != endpoint.vpc_id {
-            return Err(invalid(format!("route table {id} and network {} belong to different networks", endpoint.vpc_id)));
+            return Err(invalid(format!(
+                "route table {id} and network {} belong to different networks",
+                endpoint.vpc_id
+            )));
         }
         if table.routes.iter().any(|route| route.destination == Destination::PrefixList(list.clone())) {
             let message = format!("route table {id} already has a route with destination-prefix-list-id {list}");
@@ -332,7 +353,8 @@ pub(super) fn delete_vpc_endpoints(
     unless_dry_run(input.dry_run)?;
     let mut failed = Vec::new();
     for id in wanted {
-        let Some(endpoint) = here(world, call).endpoints.get(id).filter(|e| e.state_at(call.now_ms) != "deleted") else {
+        let Some(endpoint) = here(world, call).endpoints.get(id).filter(|e| e.state_at(call.now_ms) != "deleted")
+        else {
             let error = UnsuccessfulItemError::builder()
                 .code("InvalidVpcEndpoint.NotFound")
                 .message(format!("The Vpc Endpoint Id '{id}' does not exist"))

@@ -73,12 +73,7 @@ pub(crate) fn attach_eni(
     if let Some(missing) = group_ids.iter().find(|id| !state.groups.contains_key(*id)) {
         return Err(super::not_found("group", missing));
     }
-    let private_ip = state.free_address(subnet).ok_or_else(|| {
-        Refusal::new(
-            "InsufficientFreeAddressesInSubnet",
-            format!("The specified subnet does not have enough free addresses to satisfy the request: {subnet_id}"),
-        )
-    })?;
+    let private_ip = state.free_address(subnet).ok_or_else(|| no_addresses(subnet_id))?;
     let interface = Interface {
         id: id.clone(),
         subnet_id: subnet_id.to_owned(),
@@ -94,6 +89,12 @@ pub(crate) fn attach_eni(
     };
     state.interfaces.insert(id.clone(), interface);
     Ok(id)
+}
+
+pub(super) fn no_addresses(subnet_id: &str) -> Refusal {
+    let message =
+        format!("The specified subnet does not have enough free addresses to satisfy the request: {subnet_id}");
+    Refusal::new("InsufficientFreeAddressesInSubnet", message)
 }
 
 /// Gives an interface a public address that Amazon owns, as an internet-facing load balancer has: the VPC's internet
@@ -142,9 +143,21 @@ pub(super) fn describe_network_interfaces(
     input: &DescribeNetworkInterfacesInput,
 ) -> Answer<DescribeNetworkInterfacesOutput> {
     const NAMES: &[&str] = &[
-        "attachment.attachment-id", "attachment.instance-id", "attachment.instance-owner-id", "attachment.status",
-        "availability-zone", "description", "group-id", "interface-type", "network-interface-id", "owner-id",
-        "private-ip-address", "requester-managed", "status", "subnet-id", "vpc-id",
+        "attachment.attachment-id",
+        "attachment.instance-id",
+        "attachment.instance-owner-id",
+        "attachment.status",
+        "availability-zone",
+        "description",
+        "group-id",
+        "interface-type",
+        "network-interface-id",
+        "owner-id",
+        "private-ip-address",
+        "requester-managed",
+        "status",
+        "subnet-id",
+        "vpc-id",
     ];
     unless_dry_run(input.dry_run)?;
     let wanted = ids(&input.network_interface_ids);

@@ -194,8 +194,15 @@ pub(super) fn describe_addresses(
     input: &DescribeAddressesInput,
 ) -> Answer<DescribeAddressesOutput> {
     const NAMES: &[&str] = &[
-        "allocation-id", "association-id", "domain", "instance-id", "network-border-group", "network-interface-id",
-        "network-interface-owner-id", "private-ip-address", "public-ip",
+        "allocation-id",
+        "association-id",
+        "domain",
+        "instance-id",
+        "network-border-group",
+        "network-interface-id",
+        "network-interface-owner-id",
+        "private-ip-address",
+        "public-ip",
     ];
     unless_dry_run(input.dry_run)?;
     let account = world.account.clone();
@@ -208,7 +215,8 @@ pub(super) fn describe_addresses(
         now_ms: call.now_ms,
     };
     let mut found = query.run(region, &region.addresses, |address, name| {
-        let interface = address.association.as_ref().and_then(|association| region.interfaces.get(&association.interface_id));
+        let interface =
+            address.association.as_ref().and_then(|association| region.interfaces.get(&association.interface_id));
         match name {
             "allocation-id" => one(&address.allocation_id),
             "association-id" => maybe(address.association.as_ref().map(|association| &association.id)),
@@ -229,7 +237,8 @@ pub(super) fn describe_addresses(
     }
     found.retain(|(_, address)| wanted.is_empty() || wanted.contains(&address.public_ip.to_string()));
     let shown = found.into_iter().map(|(id, address)| {
-        let interface = address.association.as_ref().and_then(|association| region.interfaces.get(&association.interface_id));
+        let interface =
+            address.association.as_ref().and_then(|association| region.interfaces.get(&association.interface_id));
         SdkAddress::builder()
             .allocation_id(id)
             .public_ip(address.public_ip.to_string())

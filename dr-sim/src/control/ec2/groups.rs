@@ -89,9 +89,20 @@ pub(super) fn describe_security_groups(
     input: &DescribeSecurityGroupsInput,
 ) -> Answer<DescribeSecurityGroupsOutput> {
     const NAMES: &[&str] = &[
-        "description", "group-id", "group-name", "owner-id", "vpc-id", "ip-permission.cidr", "ip-permission.from-port",
-        "ip-permission.group-id", "ip-permission.protocol", "ip-permission.to-port", "egress.ip-permission.cidr",
-        "egress.ip-permission.from-port", "egress.ip-permission.group-id", "egress.ip-permission.protocol",
+        "description",
+        "group-id",
+        "group-name",
+        "owner-id",
+        "vpc-id",
+        "ip-permission.cidr",
+        "ip-permission.from-port",
+        "ip-permission.group-id",
+        "ip-permission.protocol",
+        "ip-permission.to-port",
+        "egress.ip-permission.cidr",
+        "egress.ip-permission.from-port",
+        "egress.ip-permission.group-id",
+        "egress.ip-permission.protocol",
         "egress.ip-permission.to-port",
     ];
     only_modelled(&[("GroupName", input.group_names.as_ref().is_some_and(|names| !names.is_empty()))])?;
@@ -148,9 +159,11 @@ pub(super) fn delete_security_group(
         return Err(Refusal::new("CannotDelete", message));
     }
     let used = region.interfaces.values().any(|interface| interface.group_ids.iter().any(|group| group == id));
-    let referenced = region.groups.values().filter(|group| group.id != id).any(|group| {
-        group.rules.iter().any(|rule| matches!(&rule.traffic.peer, Peer::Group(peer) if peer == id))
-    });
+    let referenced = region
+        .groups
+        .values()
+        .filter(|group| group.id != id)
+        .any(|group| group.rules.iter().any(|rule| matches!(&rule.traffic.peer, Peer::Group(peer) if peer == id)));
     if used || referenced {
         return Err(dependency(format!("resource {id} has a dependent object")));
     }

@@ -24,7 +24,7 @@ use aws_smithy_types::base64;
 
 use super::groups::groups_of_vpc;
 use super::kit::{
-    Paging, Query, combination, here, ids, instant, invalid, maybe, missing, not_both, one,
+    Paging, Query, combination, here, ids, instant, invalid, maybe, missing, not_both, not_simulated, one,
     only_modelled, required, unless_dry_run,
 };
 use super::launch::{check_type, checked_user_data, is_arm};
@@ -43,10 +43,26 @@ pub(super) fn describe_instances(
     input: &DescribeInstancesInput,
 ) -> Answer<DescribeInstancesOutput> {
     const NAMES: &[&str] = &[
-        "availability-zone", "client-token", "iam-instance-profile.arn", "iam-instance-profile.id", "image-id",
-        "instance-id", "instance-state-code", "instance-state-name", "instance-type", "instance.group-id", "key-name",
-        "network-interface.group-id", "network-interface.network-interface-id", "network-interface.subnet-id",
-        "network-interface.vpc-id", "owner-id", "private-ip-address", "reservation-id", "subnet-id", "vpc-id",
+        "availability-zone",
+        "client-token",
+        "iam-instance-profile.arn",
+        "iam-instance-profile.id",
+        "image-id",
+        "instance-id",
+        "instance-state-code",
+        "instance-state-name",
+        "instance-type",
+        "instance.group-id",
+        "key-name",
+        "network-interface.group-id",
+        "network-interface.network-interface-id",
+        "network-interface.subnet-id",
+        "network-interface.vpc-id",
+        "owner-id",
+        "private-ip-address",
+        "reservation-id",
+        "subnet-id",
+        "vpc-id",
     ];
     unless_dry_run(input.dry_run)?;
     let wanted = ids(&input.instance_ids);
@@ -124,10 +140,7 @@ pub(super) fn describe_instance_attribute(
         InstanceAttributeName::SourceDestCheck => answer.source_dest_check(flag(instance.source_dest_check)),
         InstanceAttributeName::EbsOptimized => answer.ebs_optimized(flag(instance.ebs_optimized)),
         InstanceAttributeName::GroupSet => answer.set_groups(Some(groups(region, instance))),
-        other => {
-            only_modelled(&[(other.as_str(), true)])?;
-            answer
-        }
+        other => return Err(not_simulated(other.as_str())),
     };
     Ok(answer.build())
 }
@@ -156,7 +169,11 @@ pub(super) fn modify_instance_attribute(
     let user_data = input.user_data.as_ref().map(|data| data.value().map(|blob| base64::encode(blob.as_ref())));
     let groups = input.groups.as_deref().filter(|groups| !groups.is_empty());
     let asked = [
-        protect.is_some(), check.is_some(), optimized.is_some(), new_type.is_some(), user_data.is_some(),
+        protect.is_some(),
+        check.is_some(),
+        optimized.is_some(),
+        new_type.is_some(),
+        user_data.is_some(),
         groups.is_some(),
     ];
     match asked.iter().filter(|asked| **asked).count() {
@@ -376,7 +393,8 @@ fn groups(region: &Region, instance: &Instance) -> Vec<GroupIdentifier> {
 /// An instance as the API shows it; a terminated one has lost its network.
 pub(super) fn shown(region: &Region, instance: &Instance, now_ms: u64, account: &str) -> SdkInstance {
     let state = instance.state_at(now_ms);
-    let architecture = if is_arm(&instance.instance_type) { ArchitectureValues::Arm64 } else { ArchitectureValues::X8664 };
+    let architecture =
+        if is_arm(&instance.instance_type) { ArchitectureValues::Arm64 } else { ArchitectureValues::X8664 };
     let monitoring = if instance.detailed_monitoring { MonitoringState::Enabled } else { MonitoringState::Disabled };
     let profile = instance.profile.as_ref().map(|(arn, id)| IamInstanceProfile::builder().arn(arn).id(id).build());
     let reason = matches!(state, InstanceState::ShuttingDown | InstanceState::Terminated).then(|| {

@@ -51,9 +51,13 @@ pub(super) fn dependency(message: impl Into<String>) -> Refusal {
 /// Parameters that AWS takes and this simulation has no behaviour for: better refused than ignored.
 pub(super) fn only_modelled(parameters: &[(&str, bool)]) -> Answer<()> {
     match parameters.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(Refusal::new("NotSimulated", format!("not simulated: the parameter {name}"))),
+        Some((name, _)) => Err(not_simulated(name)),
         None => Ok(()),
     }
+}
+
+pub(super) fn not_simulated(parameter: &str) -> Refusal {
+    Refusal::new("NotSimulated", format!("not simulated: the parameter {parameter}"))
 }
 
 pub(super) fn instant(ms: u64) -> DateTime {
@@ -156,9 +160,9 @@ pub(super) fn checked_token(token: Option<&str>) -> Answer<Option<&str>> {
 
 /// FNV-1a, 64 bits: parameters can be long and a saved world is read by people.
 fn fingerprint(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     format!("{hash:016x}")
 }
 
@@ -261,6 +265,9 @@ pub(super) struct Paging<'a> {
     pub(super) sizes: std::ops::RangeInclusive<i32>,
 }
 
+/// Objects by id, and the token for what comes after them.
+type Page<'r, T> = (Vec<(&'r str, T)>, Option<String>);
+
 impl<'a> Paging<'a> {
     /// The usual 5 to 1000.
     pub(super) fn of(max_results: Option<i32>, next_token: Option<&'a str>) -> Self {
@@ -268,12 +275,12 @@ impl<'a> Paging<'a> {
     }
 
     /// One page, and the token for the next. Tokens name the last id, so that a page is right after changes, too.
-    pub(super) fn cut<'r, T>(&self, found: Vec<(&'r str, T)>) -> Answer<(Vec<(&'r str, T)>, Option<String>)> {
+    pub(super) fn cut<'r, T>(&self, found: Vec<(&'r str, T)>) -> Answer<Page<'r, T>> {
         let after = match self.next_token {
             None => "",
-            Some(token) => token.strip_prefix("after:").ok_or_else(|| {
-                Refusal::new("InvalidNextToken", format!("The token '{token}' is invalid"))
-            })?,
+            Some(token) => token
+                .strip_prefix("after:")
+                .ok_or_else(|| Refusal::new("InvalidNextToken", format!("The token '{token}' is invalid")))?,
         };
         let size = match self.max_results {
             None => usize::MAX,

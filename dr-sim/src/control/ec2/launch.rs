@@ -7,7 +7,7 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::base64;
 
-use super::eni::attach_eni;
+use super::eni::{attach_eni, free_addresses, no_addresses};
 use super::groups::{groups_of_vpc, no_default_vpc};
 use super::instances::shown;
 use super::kit::{
@@ -58,6 +58,9 @@ pub(super) fn run_instances(world: &mut World, call: &Call, input: &RunInstances
     let profile = profile(world, call, input)?;
     let user_data = input.user_data.as_deref().map(checked_user_data).transpose()?;
     let metadata = metadata_options(input.metadata_options.as_ref(), call.now_ms)?;
+    if i64::from(free_addresses(world, &call.region, &subnet.id)) < i64::from(count) {
+        return Err(no_addresses(&subnet.id));
+    }
     unless_dry_run(input.dry_run)?;
 
     let reservation_id = world.ec2_id("r");
@@ -97,10 +100,7 @@ pub(super) fn run_instances(world: &mut World, call: &Call, input: &RunInstances
             ebs_optimized: input.ebs_optimized == Some(true),
             detailed_monitoring: input.monitoring.as_ref().and_then(|monitoring| monitoring.enabled) == Some(true),
             metadata: metadata.clone(),
-            states: vec![
-                (call.now_ms, InstanceState::Pending),
-                (call.now_ms + starts_ms, InstanceState::Running),
-            ],
+            states: vec![(call.now_ms, InstanceState::Pending), (call.now_ms + starts_ms, InstanceState::Running)],
         };
         region.born(&id, Tags::clone(&tags), call.now_ms, stale_ms);
         region.born(&volume_id, Tags::clone(&volume_tags), call.now_ms, 0);
@@ -199,9 +199,8 @@ fn image_and_type(call: &Call, input: &RunInstancesInput) -> Answer<(String, Str
         let message = format!("Invalid id: \"{image_id}\" (expecting \"ami-...\")");
         return Err(Refusal::new("InvalidAMIID.Malformed", message));
     }
-    let image = ssm::image(&call.region, image_id).ok_or_else(|| {
-        Refusal::new("InvalidAMIID.NotFound", format!("The image id '[{image_id}]' does not exist"))
-    })?;
+    let image = ssm::image(&call.region, image_id)
+        .ok_or_else(|| Refusal::new("InvalidAMIID.NotFound", format!("The image id '[{image_id}]' does not exist")))?;
     let instance_type = input.instance_type.as_ref().ok_or_else(|| missing("InstanceType"))?.as_str();
     check_type(instance_type)?;
     let needs = if is_arm(instance_type) { "arm64" } else { "x86_64" };
@@ -226,7 +225,8 @@ pub(super) fn check_type(instance_type: &str) -> Answer<()> {
 /// Graviton families have a `g` after their generation (`t4g`, `c7gn`); the first one was `a1`.
 pub(super) fn is_arm(instance_type: &str) -> bool {
     let family = instance_type.split('.').next().unwrap_or_default();
-    let after_generation = family.trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start_matches(|c: char| c.is_ascii_digit());
+    let after_generation =
+        family.trim_start_matches(|c: char| c.is_ascii_alphabetic()).trim_start_matches(|c: char| c.is_ascii_digit());
     family == "a1" || after_generation.starts_with('g')
 }
 
@@ -237,7 +237,9 @@ fn profile(world: &World, call: &Call, input: &RunInstancesInput) -> Answer<Opti
         (Some(arn), None) => ("iamInstanceProfile.arn", arn),
         (None, Some(name)) => ("iamInstanceProfile.name", name),
         (Some(_), Some(_)) => {
-            return Err(combination("The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'"));
+            return Err(combination(
+                "The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'",
+            ));
         }
         (None, None) => return Ok(None),
     };
@@ -312,9 +314,16 @@ mod tests {
 
     #[test]
     fn graviton_is_told_from_its_name() {
-        for (name, arm) in [("t4g.micro", true), ("c7gn.large", true), ("a1.large", true), ("g4dn.xlarge", false),
-            ("t3.micro", false), ("m7i-flex.large", false), ("g5g.xlarge", true), ("im4gn.large", true)]
-        {
+        for (name, arm) in [
+            ("t4g.micro", true),
+            ("c7gn.large", true),
+            ("a1.large", true),
+            ("g4dn.xlarge", false),
+            ("t3.micro", false),
+            ("m7i-flex.large", false),
+            ("g5g.xlarge", true),
+            ("im4gn.large", true),
+        ] {
             assert_eq!(is_arm(name), arm, "{name}");
         }
     }

@@ -15,6 +15,8 @@ mod rules;
 mod state;
 mod subnet;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod vpc;
 mod zones;
 
@@ -127,7 +129,12 @@ pub(crate) fn register(table: &mut Table) {
 
     table.on("EC2", "CreateInternetGateway", CreateInternetGatewayError::generic, gateway::create_internet_gateway);
     table.on("EC2", "AttachInternetGateway", AttachInternetGatewayError::generic, gateway::attach_internet_gateway);
-    table.on("EC2", "DescribeInternetGateways", DescribeInternetGatewaysError::generic, gateway::describe_internet_gateways);
+    table.on(
+        "EC2",
+        "DescribeInternetGateways",
+        DescribeInternetGatewaysError::generic,
+        gateway::describe_internet_gateways,
+    );
     table.on("EC2", "DetachInternetGateway", DetachInternetGatewayError::generic, gateway::detach_internet_gateway);
     table.on("EC2", "DeleteInternetGateway", DeleteInternetGatewayError::generic, gateway::delete_internet_gateway);
     table.on("EC2", "AllocateAddress", AllocateAddressError::generic, gateway::allocate_address);
@@ -145,31 +152,76 @@ pub(crate) fn register(table: &mut Table) {
     table.on("EC2", "ReplaceRoute", ReplaceRouteError::generic, routes::replace_route);
     table.on("EC2", "DeleteRoute", DeleteRouteError::generic, routes::delete_route);
     table.on("EC2", "AssociateRouteTable", AssociateRouteTableError::generic, routes::associate_route_table);
-    table.on("EC2", "ReplaceRouteTableAssociation", ReplaceRouteTableAssociationError::generic, routes::replace_route_table_association);
+    table.on(
+        "EC2",
+        "ReplaceRouteTableAssociation",
+        ReplaceRouteTableAssociationError::generic,
+        routes::replace_route_table_association,
+    );
     table.on("EC2", "DisassociateRouteTable", DisassociateRouteTableError::generic, routes::disassociate_route_table);
 
     table.on("EC2", "CreateSecurityGroup", CreateSecurityGroupError::generic, groups::create_security_group);
     table.on("EC2", "DescribeSecurityGroups", DescribeSecurityGroupsError::generic, groups::describe_security_groups);
     table.on("EC2", "DeleteSecurityGroup", DeleteSecurityGroupError::generic, groups::delete_security_group);
-    table.on("EC2", "AuthorizeSecurityGroupIngress", AuthorizeSecurityGroupIngressError::generic, rules::authorize_ingress);
-    table.on("EC2", "AuthorizeSecurityGroupEgress", AuthorizeSecurityGroupEgressError::generic, rules::authorize_egress);
-    table.on("EC2", "DescribeSecurityGroupRules", DescribeSecurityGroupRulesError::generic, rules::describe_security_group_rules);
+    table.on(
+        "EC2",
+        "AuthorizeSecurityGroupIngress",
+        AuthorizeSecurityGroupIngressError::generic,
+        rules::authorize_ingress,
+    );
+    table.on(
+        "EC2",
+        "AuthorizeSecurityGroupEgress",
+        AuthorizeSecurityGroupEgressError::generic,
+        rules::authorize_egress,
+    );
+    table.on(
+        "EC2",
+        "DescribeSecurityGroupRules",
+        DescribeSecurityGroupRulesError::generic,
+        rules::describe_security_group_rules,
+    );
     table.on("EC2", "RevokeSecurityGroupIngress", RevokeSecurityGroupIngressError::generic, rules::revoke_ingress);
     table.on("EC2", "RevokeSecurityGroupEgress", RevokeSecurityGroupEgressError::generic, rules::revoke_egress);
-    table.on("EC2", "ModifySecurityGroupRules", ModifySecurityGroupRulesError::generic, rules::modify_security_group_rules);
+    table.on(
+        "EC2",
+        "ModifySecurityGroupRules",
+        ModifySecurityGroupRulesError::generic,
+        rules::modify_security_group_rules,
+    );
 
     table.on("EC2", "CreateNetworkAcl", CreateNetworkAclError::generic, acl::create_network_acl);
     table.on("EC2", "CreateNetworkAclEntry", CreateNetworkAclEntryError::generic, acl::create_network_acl_entry);
     table.on("EC2", "DeleteNetworkAclEntry", DeleteNetworkAclEntryError::generic, acl::delete_network_acl_entry);
-    table.on("EC2", "ReplaceNetworkAclAssociation", ReplaceNetworkAclAssociationError::generic, acl::replace_network_acl_association);
+    table.on(
+        "EC2",
+        "ReplaceNetworkAclAssociation",
+        ReplaceNetworkAclAssociationError::generic,
+        acl::replace_network_acl_association,
+    );
     table.on("EC2", "DescribeNetworkAcls", DescribeNetworkAclsError::generic, acl::describe_network_acls);
     table.on("EC2", "DeleteNetworkAcl", DeleteNetworkAclError::generic, acl::delete_network_acl);
 
     table.on("EC2", "RunInstances", RunInstancesError::generic, launch::run_instances);
     table.on("EC2", "DescribeInstances", DescribeInstancesError::generic, instances::describe_instances);
-    table.on("EC2", "DescribeInstanceAttribute", DescribeInstanceAttributeError::generic, instances::describe_instance_attribute);
-    table.on("EC2", "ModifyInstanceAttribute", ModifyInstanceAttributeError::generic, instances::modify_instance_attribute);
-    table.on("EC2", "ModifyInstanceMetadataOptions", ModifyInstanceMetadataOptionsError::generic, instances::modify_instance_metadata_options);
+    table.on(
+        "EC2",
+        "DescribeInstanceAttribute",
+        DescribeInstanceAttributeError::generic,
+        instances::describe_instance_attribute,
+    );
+    table.on(
+        "EC2",
+        "ModifyInstanceAttribute",
+        ModifyInstanceAttributeError::generic,
+        instances::modify_instance_attribute,
+    );
+    table.on(
+        "EC2",
+        "ModifyInstanceMetadataOptions",
+        ModifyInstanceMetadataOptionsError::generic,
+        instances::modify_instance_metadata_options,
+    );
     table.on("EC2", "TerminateInstances", TerminateInstancesError::generic, instances::terminate_instances);
     table.on("EC2", "StopInstances", StopInstancesError::generic, instances::stop_instances);
     table.on("EC2", "StartInstances", StartInstancesError::generic, instances::start_instances);
@@ -179,8 +231,18 @@ pub(crate) fn register(table: &mut Table) {
     table.on("EC2", "ModifyVpcEndpoint", ModifyVpcEndpointError::generic, endpoints::modify_vpc_endpoint);
     table.on("EC2", "DeleteVpcEndpoints", DeleteVpcEndpointsError::generic, endpoints::delete_vpc_endpoints);
 
-    table.on("EC2", "DescribeNetworkInterfaces", DescribeNetworkInterfacesError::generic, eni::describe_network_interfaces);
-    table.on("EC2", "DescribeAvailabilityZones", DescribeAvailabilityZonesError::generic, zones::describe_availability_zones);
+    table.on(
+        "EC2",
+        "DescribeNetworkInterfaces",
+        DescribeNetworkInterfacesError::generic,
+        eni::describe_network_interfaces,
+    );
+    table.on(
+        "EC2",
+        "DescribeAvailabilityZones",
+        DescribeAvailabilityZonesError::generic,
+        zones::describe_availability_zones,
+    );
     table.on("EC2", "DescribeRegions", DescribeRegionsError::generic, zones::describe_regions);
     table.on("EC2", "CreateTags", CreateTagsError::generic, tags::create_tags);
     table.on("EC2", "DeleteTags", DeleteTagsError::generic, tags::delete_tags);

@@ -113,7 +113,8 @@ fn connect(world: &mut World, call: &Call, nat: &mut NatGateway) -> Result<(), (
             }
             match region.addresses.get(allocation) {
                 None => {
-                    let message = format!("Elastic IP address {allocation} could not be associated with this NAT gateway");
+                    let message =
+                        format!("Elastic IP address {allocation} could not be associated with this NAT gateway");
                     return fail("InvalidAllocationID.NotFound", message);
                 }
                 Some(address) if address.association.is_some() => {

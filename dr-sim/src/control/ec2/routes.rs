@@ -21,8 +21,8 @@ use aws_sdk_ec2::types::{
 
 use super::cidr::Cidr;
 use super::kit::{
-    Paging, Query, checked_token, combination, dependency, here, ids, invalid, maybe, missing, one, only_modelled,
-    required, tags_for, unless_dry_run, yes_no,
+    Paging, Query, checked_token, combination, dependency, here, ids, invalid, maybe, missing, not_simulated, one,
+    only_modelled, required, tags_for, unless_dry_run, yes_no,
 };
 use super::not_found;
 use super::state::{Destination, Region, Route, RouteTable, SubnetAssociation, Target};
@@ -41,7 +41,8 @@ pub(super) fn create_route_table(
     let token = checked_token(input.client_token.as_deref())?;
     let tags = tags_for(&input.tag_specifications, &["route-table"], "route-table")?;
     let parameters = format!("{input:?}");
-    let (quota, stale_ms, account) = (world.ec2.quotas.route_tables_per_vpc, world.stale_reads_ms, world.account.clone());
+    let (quota, stale_ms, account) =
+        (world.ec2.quotas.route_tables_per_vpc, world.stale_reads_ms, world.account.clone());
     let answer = |table| {
         CreateRouteTableOutput::builder().route_table(table).set_client_token(input.client_token.clone()).build()
     };
@@ -77,9 +78,18 @@ pub(super) fn describe_route_tables(
     input: &DescribeRouteTablesInput,
 ) -> Answer<DescribeRouteTablesOutput> {
     const NAMES: &[&str] = &[
-        "association.main", "association.route-table-association-id", "association.route-table-id",
-        "association.subnet-id", "owner-id", "route-table-id", "route.destination-cidr-block",
-        "route.destination-prefix-list-id", "route.gateway-id", "route.nat-gateway-id", "route.origin", "route.state",
+        "association.main",
+        "association.route-table-association-id",
+        "association.route-table-id",
+        "association.subnet-id",
+        "owner-id",
+        "route-table-id",
+        "route.destination-cidr-block",
+        "route.destination-prefix-list-id",
+        "route.gateway-id",
+        "route.nat-gateway-id",
+        "route.origin",
+        "route.state",
         "vpc-id",
     ];
     unless_dry_run(input.dry_run)?;
@@ -164,9 +174,7 @@ impl Targets<'_> {
         };
         match (self.gateway, self.nat, self.interface, self.local) {
             (Some(id), None, None, false) => match region.internet_gateways.get(id) {
-                None => {
-                    Err(Refusal::new("InvalidGatewayID.NotFound", format!("The gateway ID '{id}' does not exist")))
-                }
+                None => Err(Refusal::new("InvalidGatewayID.NotFound", format!("The gateway ID '{id}' does not exist"))),
                 Some(gateway) if gateway.vpc_id.as_ref() != Some(vpc_id) => Err(elsewhere("network gateway", id)),
                 Some(_) => Ok(Target::InternetGateway(id.to_owned())),
             },
@@ -194,7 +202,9 @@ fn destination(cidr: &Option<String>, v6: &Option<String>, prefix_list: &Option<
     only_modelled(&[("DestinationIpv6CidrBlock", v6.is_some())])?;
     match (cidr, prefix_list) {
         (Some(text), None) => Cidr::parse(text).map(Destination::Cidr).ok_or_else(|| {
-            invalid(format!("Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block."))
+            invalid(format!(
+                "Value ({text}) for parameter destinationCidrBlock is invalid. This is not a valid CIDR block."
+            ))
         }),
         (None, Some(list)) => Ok(Destination::PrefixList(list.clone())),
         (Some(_), Some(_)) => Err(combination("Exactly one destination of the route must be specified")),
@@ -268,7 +278,7 @@ pub(super) fn replace_route(world: &mut World, call: &Call, input: &ReplaceRoute
         invalid(format!("There is no route defined for '{destination}' in the route table. Use CreateRoute instead."))
     })?;
     if table.routes[at].target == Target::Local && target != Target::Local {
-        only_modelled(&[("another target of the local route", true)])?;
+        return Err(not_simulated("another target of the local route"));
     }
     unless_dry_run(input.dry_run)?;
     region.route_tables.get_mut(table_id).expect("it was found above").routes[at].target = target;
@@ -309,10 +319,7 @@ pub(super) fn associate_route_table(
     call: &Call,
     input: &AssociateRouteTableInput,
 ) -> Answer<AssociateRouteTableOutput> {
-    only_modelled(&[
-        ("GatewayId", input.gateway_id.is_some()),
-        ("PublicIpv4Pool", input.public_ipv4_pool.is_some()),
-    ])?;
+    only_modelled(&[("GatewayId", input.gateway_id.is_some()), ("PublicIpv4Pool", input.public_ipv4_pool.is_some())])?;
     let table_id = required(&input.route_table_id, "RouteTableId")?;
     let subnet_id = required(&input.subnet_id, "SubnetId")?;
     let region = here(world, call);
@@ -322,9 +329,8 @@ pub(super) fn associate_route_table(
     }
     let has_one = region.route_tables.values().any(|t| t.associations.iter().any(|a| a.subnet_id == subnet_id));
     if has_one {
-        let message = format!(
-            "the specified association for route table {table_id} conflicts with an existing association"
-        );
+        let message =
+            format!("the specified association for route table {table_id} conflicts with an existing association");
         return Err(Refusal::new("Resource.AlreadyAssociated", message));
     }
     unless_dry_run(input.dry_run)?;

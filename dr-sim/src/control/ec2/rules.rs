@@ -212,9 +212,7 @@ fn protocol_and_ports(protocol: Option<&str>, from: Option<i32>, to: Option<i32>
                 Ok((protocol, Some(from), Some(to)))
             }
             (Some(from), Some(to)) => Err(invalid(format!("Invalid value '{from}-{to}' for portRange."))),
-            _ => Err(invalid(
-                "Invalid value 'null' for portRange. Must specify both from and to ports with TCP/UDP.",
-            )),
+            _ => Err(invalid("Invalid value 'null' for portRange. Must specify both from and to ports with TCP/UDP.")),
         },
         "icmp" | "icmpv6" => Ok((protocol, from.or(Some(-1)), to.or(Some(-1)))),
         number if number.parse::<u8>().is_ok() => Ok((protocol, None, None)),
@@ -405,7 +403,9 @@ pub(super) fn permissions(group: &SecurityGroup, egress: bool, account: &str) ->
     for rule in group.rules.iter().filter(|rule| rule.egress == egress) {
         let traffic = &rule.traffic;
         let same = |p: &IpPermission| {
-            p.ip_protocol() == Some(&traffic.protocol) && p.from_port == traffic.from_port && p.to_port == traffic.to_port
+            p.ip_protocol() == Some(&traffic.protocol)
+                && p.from_port == traffic.from_port
+                && p.to_port == traffic.to_port
         };
         let at = all.iter().position(same).unwrap_or_else(|| {
             let new = IpPermission::builder().ip_protocol(&traffic.protocol);

@@ -519,10 +519,9 @@ impl Region {
             Target::InternetGateway(id) => {
                 self.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc_id.as_ref() == Some(&table.vpc_id))
             }
-            Target::NatGateway(id) => self
-                .nat_gateways
-                .get(id)
-                .is_some_and(|nat| matches!(nat.state_at(now_ms), "pending" | "available")),
+            Target::NatGateway(id) => {
+                self.nat_gateways.get(id).is_some_and(|nat| matches!(nat.state_at(now_ms), "pending" | "available"))
+            }
             Target::Endpoint(id) => self.endpoints.get(id).is_some_and(|endpoint| endpoint.deleted_ms.is_none()),
             Target::Interface(id) => self.interfaces.contains_key(id),
         }

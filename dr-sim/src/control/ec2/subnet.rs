@@ -28,8 +28,7 @@ pub(super) fn create_subnet(world: &mut World, call: &Call, input: &CreateSubnet
     ])?;
     let vpc_id = required(&input.vpc_id, "VpcId")?;
     let text = required(&input.cidr_block, "CidrBlock")?;
-    let cidr = Cidr::parse(text)
-        .ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
+    let cidr = Cidr::parse(text).ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
     let tags = tags_for(&input.tag_specifications, &["subnet"], "subnet")?;
     let (zone, zone_id) = zone(world, call, input)?;
     let (quota, stale_ms) = (world.ec2.quotas.subnets_per_vpc, world.stale_reads_ms);
@@ -89,9 +88,20 @@ pub(super) fn describe_subnets(
     input: &DescribeSubnetsInput,
 ) -> Answer<DescribeSubnetsOutput> {
     const NAMES: &[&str] = &[
-        "availability-zone", "availabilityZone", "availability-zone-id", "available-ip-address-count", "cidr",
-        "cidr-block", "cidrBlock", "default-for-az", "map-public-ip-on-launch", "owner-id", "state", "subnet-arn",
-        "subnet-id", "vpc-id",
+        "availability-zone",
+        "availabilityZone",
+        "availability-zone-id",
+        "available-ip-address-count",
+        "cidr",
+        "cidr-block",
+        "cidrBlock",
+        "default-for-az",
+        "map-public-ip-on-launch",
+        "owner-id",
+        "state",
+        "subnet-arn",
+        "subnet-id",
+        "vpc-id",
     ];
     unless_dry_run(input.dry_run)?;
     let account = world.account.clone();

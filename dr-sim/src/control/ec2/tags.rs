@@ -107,9 +107,7 @@ pub(super) fn delete_tags(world: &mut World, call: &Call, input: &DeleteTagsInpu
             Some(given) => {
                 let Some(tags) = region.tags.get_mut(id) else { continue };
                 tags.retain(|key, value| {
-                    !given.iter().any(|tag| {
-                        tag.key() == Some(key) && tag.value().is_none_or(|wanted| wanted == value)
-                    })
+                    !given.iter().any(|tag| tag.key() == Some(key) && tag.value().is_none_or(|wanted| wanted == value))
                 });
             }
         }

@@ -17,10 +17,10 @@ use super::kit::{
     Paging, Query, combination, dependency, here, ids, invalid_value, missing, one, only_modelled, required, tags_for,
     unless_dry_run, yes_no,
 };
+use super::not_found;
 use super::state::{
     AclEntry, Destination, GroupRule, NetworkAcl, Peer, Region, Route, RouteTable, SecurityGroup, Target, Traffic, Vpc,
 };
-use super::not_found;
 use crate::control::{Answer, Call, Refusal};
 use crate::latency::Slow;
 use crate::world::World;
@@ -35,8 +35,7 @@ pub(super) fn create_vpc(world: &mut World, call: &Call, input: &CreateVpcInput)
         ("AmazonProvidedIpv6CidrBlock", input.amazon_provided_ipv6_cidr_block == Some(true)),
     ])?;
     let text = required(&input.cidr_block, "CidrBlock")?;
-    let cidr = Cidr::parse(text)
-        .ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
+    let cidr = Cidr::parse(text).ok_or_else(|| invalid_value("cidrBlock", text, "This is not a valid CIDR block."))?;
     let link_local = Cidr::parse("169.254.0.0/16").expect("a literal range");
     if !(16..=28).contains(&cidr.prefix()) || cidr.overlaps(link_local) {
         return Err(Refusal::new("InvalidVpc.Range", format!("The CIDR '{cidr}' is invalid.")));
@@ -115,9 +114,8 @@ fn defaults(world: &mut World, vpc: &Vpc) -> (RouteTable, NetworkAcl, SecurityGr
 }
 
 pub(super) fn describe_vpcs(world: &mut World, call: &Call, input: &DescribeVpcsInput) -> Answer<DescribeVpcsOutput> {
-    const NAMES: &[&str] = &[
-        "cidr", "cidr-block-association.cidr-block", "dhcp-options-id", "is-default", "owner-id", "state", "vpc-id",
-    ];
+    const NAMES: &[&str] =
+        &["cidr", "cidr-block-association.cidr-block", "dhcp-options-id", "is-default", "owner-id", "state", "vpc-id"];
     unless_dry_run(input.dry_run)?;
     let account = world.account.clone();
     let region = here(world, call);
@@ -205,7 +203,10 @@ pub(super) fn delete_vpc(world: &mut World, call: &Call, input: &DeleteVpcInput)
     unless_dry_run(input.dry_run)?;
     let mut gone = vec![id.to_owned()];
     gone.extend(region.route_tables.values().filter(|table| table.vpc_id == id).map(|table| table.id.clone()));
-    gone.extend(region.groups.values().filter(|group| group.vpc_id == id).map(|group| group.id.clone()));
+    for group in region.groups.values().filter(|group| group.vpc_id == id) {
+        gone.push(group.id.clone());
+        gone.extend(group.rules.iter().map(|rule| rule.id.clone()));
+    }
     gone.extend(region.acls.values().filter(|acl| acl.vpc_id == id).map(|acl| acl.id.clone()));
     for id in gone {
         region.vpcs.remove(&id);

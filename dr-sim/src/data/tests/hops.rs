@@ -184,6 +184,30 @@ fn an_instance_without_a_way_out_at_boot_never_gets_its_web_server() {
 }
 
 #[test]
+fn a_script_that_tries_until_it_can_waits_for_the_way_out() {
+    use ec2sdk::operation::delete_route::{DeleteRouteInput, DeleteRouteOutput};
+    let mut site = Site::new();
+    let half = site.primary.clone();
+    // A NAT gateway takes longer than an instance: here the instances have booted before it is available.
+    let input =
+        DeleteRouteInput::builder().route_table_id(&half.private_tables[0]).destination_cidr_block("0.0.0.0/0").build();
+    let _: DeleteRouteOutput = site.kit.must("us-east-1", "EC2.DeleteRoute", input);
+    let scripts = ["dnf install -y nginx", "until dnf install -y nginx; do sleep 5; done"];
+    let made = scripts.map(|script| site.kit.instance(&half, &half.app[0].0, Some(script)));
+    site.run_s(60);
+    site.kit.replace_nat(&half);
+    site.run_s(60);
+    let mut probe = half.clone();
+    probe.instances = made.to_vec();
+    probe.group = site.kit.target_group(&half, "race");
+    site.kit.register(&probe);
+    site.kit.listener(&probe, 8080);
+    let state = |site: &mut Site, n: usize| site.kit.target_health(&probe)[n].1.clone();
+    site.run_s(200);
+    assert_eq!([state(&mut site, 0), state(&mut site, 1)], ["unhealthy", "healthy"]);
+}
+
+#[test]
 fn what_is_installed_survives_the_loss_of_the_way_out() {
     use ec2sdk::operation::delete_route::{DeleteRouteInput, DeleteRouteOutput};
     let mut site = Site::new();
