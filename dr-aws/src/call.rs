@@ -275,6 +275,7 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
         ("ec2", "invalidsubnet.conflict") => return Class::Exists,
         ("iam", "malformedpolicydocument") if says("invalid principal in policy") => return Class::Eventual,
         ("iam", "entitytemporarilyunmodifiable") => return Class::Eventual,
+        ("elasticloadbalancing", "invalidtarget") if is_removal(name) => return Class::Gone,
         ("elasticloadbalancing", "certificatenotfound" | "invalidtarget" | "subnetnotfound" | "invalidsecuritygroup") => {
             return Class::Eventual;
         }
@@ -387,6 +388,8 @@ mod tests {
             ("ec2:CreateVpc", "UnauthorizedOperation", same, 403, Class::Denied),
             ("ec2:CreateVpcEndpoint", "DuplicateSubnetsInSameZone", same, 400, Class::Permanent),
             ("elasticloadbalancing:CreateListener", "CertificateNotFound", same, 400, Class::Eventual),
+            ("elasticloadbalancing:RegisterTargets", "InvalidTarget", same, 400, Class::Eventual),
+            ("elasticloadbalancing:DeregisterTargets", "InvalidTarget", same, 400, Class::Gone),
             ("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", same, 400, Class::Dependency),
             ("elasticloadbalancing:DescribeLoadBalancers", "LoadBalancerNotFound", same, 400, Class::Gone),
             ("elasticloadbalancing:CreateLoadBalancer", "DuplicateLoadBalancerName", same, 400, Class::Exists),

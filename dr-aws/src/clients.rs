@@ -142,8 +142,9 @@ clients! {
 pub enum Depth {
     /// Everything that a resource is configured with: for drift and verification.
     Full,
-    /// Without the attributes that cost a call for each object (DNS attributes of a VPC, tags of load balancers and roles): the
-    /// values on record stand for them. For a plan, where each call is time.
+    /// Without what costs a call for each object or only tells what is on record already: DNS attributes of a VPC, user data, tags
+    /// of load balancers and roles, ids of rules. The values on record stand for them, so drift there is not seen. For a plan,
+    /// where each call is time.
     Lean,
 }
 

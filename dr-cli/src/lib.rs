@@ -59,6 +59,8 @@ mod context;
 mod error;
 mod exit;
 mod out;
+#[cfg(feature = "aws")]
+mod pair;
 mod picture;
 mod program;
 mod progress;

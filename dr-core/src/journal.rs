@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::error::{Action, CloudError};
 use crate::resource::OnRemove;
 use crate::state::{FORMAT, IllegalEntry, State};
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// One line of a journal: something about one copy of one resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum What {
     /// The call was answered; the resource exists (with these outputs) or is leaving.
     Accepted {
         /// The outputs, for a create or update.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "value::present", skip_serializing_if = "Option::is_none")]
         outputs: Option<Value>,
     },
     /// The step is done: it works, or it is gone.
@@ -58,7 +58,7 @@ pub enum What {
         /// The kind of step.
         action: Action,
         /// The outputs, unless it is gone.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "value::present", skip_serializing_if = "Option::is_none")]
         outputs: Option<Value>,
     },
     /// The step was given up.

@@ -18,7 +18,7 @@
 //!     region: std::marker::PhantomData<R>,
 //! }
 //!
-//! #[derive(Outputs)]
+//! #[derive(Clone, Outputs)]
 //! struct BucketOutputs {
 //!     id: String,
 //! }

@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::error::Action;
 use crate::journal::Entry;
 use crate::resource::OnRemove;
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// The version of the state's and the journal's format that this build writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
@@ -63,7 +63,7 @@ pub struct Instance {
     /// The arguments it was created or last updated with; secrets as digests.
     pub args: Value,
     /// Its outputs; `None` while it is not known whether the create call worked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "value::present", skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Value>,
     /// Its tags without the ownership tags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -616,6 +616,11 @@ pub(crate) fn display(value: &Value) -> String {
     }
 }
 
+/// Reads a value that is there, be it null: a resource without outputs has the outputs null, which is not "none yet".
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 /// Decodes the arguments or outputs of a resource, with the place of the error in the message.
 pub(crate) fn decode<T: DeserializeOwned>(value: Value, what: &str) -> Result<T, serde_json::Error> {
     serde_json::from_value(value).map_err(|error| serde_json::Error::custom(format!("{what}: {error}")))

@@ -13,7 +13,8 @@ const VALIDATION_TTL_S: u32 = 300;
 ///
 /// Certificates are regional: the API domains of both regions need one each, and CloudFront one in `us-east-1`. ACM asks for the
 /// same CNAME for all of them, because it depends on the account and the domain only. So the record is made once, in the global
-/// scope, and goes only when the last of them goes; renewal needs it as long as they live.
+/// scope, and goes only when the last of them goes; renewal needs it as long as they live. A record that says the same already
+/// is taken over. When certificates outside of this stack use it too, it has to stay: give `global.clone().retain()`.
 ///
 /// It takes scopes of several regions at once, which is why it is asked for by methods rather than added to one scope:
 ///

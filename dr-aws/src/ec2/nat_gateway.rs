@@ -3,6 +3,7 @@
 //! API: CreateNatGateway, DescribeNatGateways, DeleteNatGateway (EC2 2016-11-15). Find: tags; a deleted one stays listed for
 //! about an hour. Change: subnet and address replace. Delete: after its routes; asynchronous.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{NatGateway as Described, ResourceType};
@@ -64,6 +65,23 @@ async fn describe(cx: &Cx<Aws>, id: &NatGatewayId) -> Result<Option<Described>, 
     Ok(answer.nat_gateways.unwrap_or_default().into_iter().find(|nat| nat.nat_gateway_id() == Some(id.as_str())))
 }
 
+/// The stack's gateways, deleted ones included: one call for them and the addresses that they hold.
+pub(super) async fn gateways(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
+    scan.cloud
+        .shared(scan, CALL_DESCRIBE, "", || async {
+            let client = scan.cloud.ec2(&scan.region);
+            let items = client.describe_nat_gateways().filter(owned_by(&scan.stack)).into_paginator().items().send();
+            items.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)
+        })
+        .await
+}
+
+/// The addresses that live gateways hold.
+pub(super) fn allocations(nat: &Described) -> impl Iterator<Item = &str> {
+    let live = matches!(state(nat), "pending" | "available");
+    nat.nat_gateway_addresses().iter().filter(move |_| live).filter_map(|address| address.allocation_id())
+}
+
 fn state(nat: &Described) -> &str {
     nat.state().map_or("available", |state| state.as_str())
 }
@@ -72,9 +90,6 @@ impl Lifecycle for NatGateway {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, _: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let client = scan.cloud.ec2(&scan.region);
-        let items = client.describe_nat_gateways().filter(owned_by(&scan.stack)).into_paginator().items().send();
-        let items = items.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)?;
         let describe = |nat: &Described| {
             let owned = owned(&scan.stack, nat.tags())?;
             let health = match state(nat) {
@@ -93,7 +108,7 @@ impl Lifecycle for NatGateway {
             let outputs = NatGatewayOutputs { id: NatGatewayId::literal(nat.nat_gateway_id()?) };
             Some(found(owned, args, outputs, health))
         };
-        Ok(items.iter().filter_map(describe).collect())
+        Ok(gateways(scan).await?.iter().filter_map(describe).collect())
     }
 
     async fn create(cx: &Cx<Aws>, args: &NatGatewayArgs) -> Result<NatGatewayOutputs, CloudError> {

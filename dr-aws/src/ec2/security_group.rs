@@ -89,28 +89,34 @@ pub(super) fn check_description(description: &str, problems: &mut Problems) {
 const DESCRIPTION: &str = "managed by dr";
 const NAME_LEN_MAX: usize = 255;
 
-/// The stack's groups, and all rules in them, whoever made them.
-pub(super) struct Groups {
-    pub(super) groups: Vec<DescribedGroup>,
-    pub(super) rules: Vec<DescribedRule>,
-}
-
-pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Groups>, CloudError> {
+/// The stack's groups: one call for groups and rules.
+pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedGroup>>, CloudError> {
     const CALL: &str = "ec2:DescribeSecurityGroups";
     scan.cloud
         .shared(scan, CALL, "", || async {
             let client = scan.cloud.ec2(&scan.region);
             let groups = client.describe_security_groups().filters(owned_by(&scan.stack)).into_paginator().items().send();
-            let groups = groups.collect::<Result<Vec<_>, _>>().await.call(CALL)?;
+            groups.collect::<Result<Vec<_>, _>>().await.call(CALL)
+        })
+        .await
+}
+
+/// All rules in the stack's groups, whoever made them: with their ids and tags, which a group's own answer leaves out.
+pub(super) async fn rules(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
+    const CALL: &str = "ec2:DescribeSecurityGroupRules";
+    let groups = groups(scan).await?;
+    scan.cloud
+        .shared(scan, CALL, "", || async {
+            let client = scan.cloud.ec2(&scan.region);
             let ids: Vec<_> = groups.iter().filter_map(|group| group.group_id().map(str::to_owned)).collect();
             let mut rules = Vec::new();
             // A filter takes 200 values.
             for ids in ids.chunks(200) {
                 let filter = Filter::builder().name("group-id").set_values(Some(ids.to_vec())).build();
                 let items = client.describe_security_group_rules().filters(filter).into_paginator().items().send();
-                rules.extend(items.collect::<Result<Vec<_>, _>>().await.call("ec2:DescribeSecurityGroupRules")?);
+                rules.extend(items.collect::<Result<Vec<_>, _>>().await.call(CALL)?);
             }
-            Ok(Groups { groups, rules })
+            Ok(rules)
         })
         .await
 }
@@ -131,17 +137,33 @@ impl Lifecycle for SecurityGroup {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let all = groups(scan).await?;
+        let groups = groups(scan).await?;
+        let on_record = |group: &DescribedGroup| {
+            let owned = owned(&scan.stack, group.tags())?;
+            match unread(wanted_as(wanted, &owned), &owned) {
+                Unread::OnRecord(args) => Some(args.default_egress),
+                _ => None,
+            }
+        };
+        // Only the tags of a rule tell AWS's own from one of the program.
+        let lean = !scan.cloud.reads_all() && groups.iter().all(|group| on_record(group).is_some());
+        let rules = if lean { Arc::default() } else { rules(scan).await? };
         let describe = |group: &DescribedGroup| {
             let owned = owned(&scan.stack, group.tags())?;
             let want = wanted_as(wanted, &owned);
             let id = group.group_id()?;
-            let present = all.rules.iter().any(|rule| rule.group_id() == Some(id) && is_default_egress(rule));
-            let description = group.description().filter(|text| *text != DESCRIPTION).map(str::to_owned);
+            let present = match on_record(group).filter(|_| lean) {
+                Some(recorded) => recorded,
+                None => rules.iter().any(|rule| rule.group_id() == Some(id) && is_default_egress(rule)),
+            };
+            let description = match group.description() {
+                // The default may have been written out.
+                Some(DESCRIPTION) => want.and_then(|want| want.args.description.clone()).filter(|text| text == DESCRIPTION),
+                text => text.map(str::to_owned),
+            };
             let args = SecurityGroupArgs {
                 vpc: VpcId::literal(group.vpc_id()?),
-                // The default may have been written out.
-                description: description.or_else(|| want.and_then(|want| want.args.description.clone())),
+                description,
                 default_egress: match unread(want, &owned) {
                     Unread::OnTheWay(args) => args.default_egress,
                     _ => present,
@@ -150,7 +172,7 @@ impl Lifecycle for SecurityGroup {
             let outputs = SecurityGroupOutputs { id: SecurityGroupId::literal(id), default_egress: present };
             Some(found(owned, args, outputs, Health::Ready))
         };
-        Ok(all.groups.iter().filter_map(describe).collect())
+        Ok(groups.iter().filter_map(describe).collect())
     }
 
     async fn create(cx: &Cx<Aws>, args: &SecurityGroupArgs) -> Result<SecurityGroupOutputs, CloudError> {

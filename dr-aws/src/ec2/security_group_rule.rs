@@ -5,8 +5,8 @@
 //! Change: group and direction replace, the rest in place. Delete: before the group that it names.
 
 use aws_sdk_ec2::types::{
-    IpPermission, IpRange, ResourceType, SecurityGroupRule as Described, SecurityGroupRuleRequest, SecurityGroupRuleUpdate,
-    UserIdGroupPair,
+    IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as Described,
+    SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 use dr_core::{
     Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
@@ -14,7 +14,7 @@ use dr_core::{
 };
 
 use super::port::{Direction, Peer, PeerArgs, Port};
-use super::security_group::{check_description, groups};
+use super::security_group::{check_description, groups, rules};
 use super::{adopt, owned, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
@@ -121,6 +121,54 @@ fn args(rule: &Described) -> Option<SecurityGroupRuleArgs> {
     })
 }
 
+/// The wanted rules when all of them are on record and their groups show them unchanged, which saves a call.
+async fn on_record(
+    scan: &Scan<Aws>,
+    wanted: &[Wanted<SecurityGroupRule>],
+) -> Result<Option<Vec<Found<SecurityGroupRule>>>, CloudError> {
+    let groups = groups(scan).await?;
+    let mut found = Vec::with_capacity(wanted.len());
+    for want in wanted {
+        let group = groups.iter().find(|group| group.group_id() == Some(want.args.group.as_str()));
+        let (Some(outputs), Some(group)) = (&want.outputs, group) else { return Ok(None) };
+        if !of_group(group).contains(&want.args) {
+            return Ok(None);
+        }
+        found.push(found_by_key(want, want.args.clone(), outputs.clone(), Health::Ready));
+    }
+    Ok(Some(found))
+}
+
+/// The rules that a group's own answer shows: without their ids and tags.
+fn of_group(group: &DescribedGroup) -> Vec<SecurityGroupRuleArgs> {
+    let mut rules = Vec::new();
+    let directions =
+        [(Direction::Ingress, group.ip_permissions()), (Direction::Egress, group.ip_permissions_egress())];
+    for (direction, permissions) in directions {
+        for permission in permissions {
+            let ports = Port::from_wire(
+                permission.ip_protocol().unwrap_or_default(),
+                permission.from_port(),
+                permission.to_port(),
+            );
+            let ranges = permission.ip_ranges().iter().filter_map(|range| {
+                Some((PeerArgs::Cidr(range.cidr_ip()?.parse().ok()?), range.description()))
+            });
+            let peers = permission.user_id_group_pairs().iter().filter_map(|pair| {
+                Some((PeerArgs::Group(SecurityGroupId::literal(pair.group_id()?)), pair.description()))
+            });
+            rules.extend(ranges.chain(peers).map(|(peer, description)| SecurityGroupRuleArgs {
+                group: SecurityGroupId::literal(group.group_id().unwrap_or_default()),
+                direction,
+                ports: ports.clone(),
+                peer,
+                description: description.filter(|text| !text.is_empty()).map(str::to_owned),
+            }));
+        }
+    }
+    rules
+}
+
 fn same_rule(a: &SecurityGroupRuleArgs, b: &SecurityGroupRuleArgs) -> bool {
     (&a.group, a.direction, &a.ports, &a.peer) == (&b.group, b.direction, &b.ports, &b.peer)
 }
@@ -129,9 +177,13 @@ impl Lifecycle for SecurityGroupRule {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let all = groups(scan).await?;
+        if !scan.cloud.reads_all()
+            && let Some(found) = on_record(scan, wanted).await?
+        {
+            return Ok(found);
+        }
         let (mut tagged, mut untagged) = (Vec::new(), Vec::new());
-        for rule in &all.rules {
+        for rule in rules(scan).await?.iter() {
             let (Some(args), Some(id)) = (args(rule), rule.security_group_rule_id()) else { continue };
             let outputs = SecurityGroupRuleOutputs { id: SecurityGroupRuleId::literal(id) };
             match owned(&scan.stack, rule.tags()) {

@@ -91,6 +91,10 @@ struct Reader<'a> {
     /// What is still to be read, with the nodes of the program that are in it.
     pending: BTreeMap<Group, Vec<&'a Node>>,
     reading: BTreeSet<Group>,
+    /// The nodes of groups that were read before the nodes could be resolved: types that refer to each other.
+    unresolved: BTreeMap<Group, Vec<&'a Node>>,
+    /// All nodes of the groups that were read.
+    members: BTreeMap<Group, Vec<&'a Node>>,
     /// The outputs that are known: from the state, and from what was found since.
     outputs: BTreeMap<&'a str, Value>,
     found: BTreeMap<Address, Value>,
@@ -134,6 +138,8 @@ impl<'a> Reader<'a> {
             observed: Observed::default(),
             pending,
             reading: BTreeSet::new(),
+            unresolved: BTreeMap::new(),
+            members: BTreeMap::new(),
             outputs,
             found: BTreeMap::new(),
         }
@@ -141,6 +147,9 @@ impl<'a> Reader<'a> {
 
     /// The reads that can start: all that their resources refer to is known, or has been looked for.
     fn runnable(&mut self, idle: bool) -> Vec<(Group, Vec<WantedData>)> {
+        if idle && self.pending.is_empty() {
+            self.read_again();
+        }
         let is_open = |group: &Group| self.pending.contains_key(group) || self.reading.contains(group);
         let waits = |group: &Group, node: &Node| {
             let mut waits = false;
@@ -169,16 +178,41 @@ impl<'a> Reader<'a> {
         let mut reads = Vec::with_capacity(ready.len());
         for group in ready {
             if let Some(nodes) = self.pending.remove(&group) {
-                let wanted = self.wanted(&group, &nodes);
+                let (wanted, unresolved) = self.wanted(&group, &nodes);
                 self.reading.insert(group.clone());
+                if !unresolved.is_empty() {
+                    self.unresolved.insert(group.clone(), unresolved);
+                }
+                self.members.insert(group.clone(), nodes);
                 reads.push((group, wanted));
             }
         }
         reads
     }
 
-    fn wanted(&self, group: &Group, nodes: &[&Node]) -> Vec<WantedData> {
-        let mut wanted = Vec::new();
+    /// Groups that were read too early for some of their nodes, which can be resolved by now.
+    fn read_again(&mut self) {
+        let resolved = |node: &&Node| self.resolve(node).1;
+        let again: Vec<Group> =
+            self.unresolved.iter().filter(|(_, nodes)| nodes.iter().any(resolved)).map(|(group, _)| group.clone()).collect();
+        for group in again {
+            self.unresolved.remove(&group);
+            if let Some(nodes) = self.members.remove(&group) {
+                self.pending.insert(group, nodes);
+            }
+        }
+    }
+
+    fn resolve(&self, node: &Node) -> (Value, bool) {
+        value::resolve(&node.inputs, &|reference| {
+            let outputs = self.outputs.get(reference.address).or_else(|| self.found.get(reference.address))?;
+            reference.select(outputs)
+        })
+    }
+
+    /// What a group is asked for, and the nodes of the program that cannot be asked for yet.
+    fn wanted(&self, group: &Group, nodes: &[&'a Node]) -> (Vec<WantedData>, Vec<&'a Node>) {
+        let (mut wanted, mut unresolved) = (Vec::new(), Vec::new());
         for (address, record) in &self.state.resources {
             if record.type_name != group.0 || record.region != group.1 {
                 continue;
@@ -201,12 +235,10 @@ impl<'a> Reader<'a> {
             {
                 continue;
             }
-            let (args, complete) = value::resolve(&node.inputs, &|reference| {
-                let outputs = self.outputs.get(reference.address).or_else(|| self.found.get(reference.address))?;
-                reference.select(outputs)
-            });
+            let (args, complete) = self.resolve(node);
             // What refers to something that does not exist does not exist either.
             if !complete {
+                unresolved.push(*node);
                 continue;
             }
             let generation = self.state.generation + 1;
@@ -219,13 +251,15 @@ impl<'a> Reader<'a> {
                 outputs: None,
             });
         }
-        wanted
+        (wanted, unresolved)
     }
 
     fn done(&mut self, group: Group, result: Result<Vec<FoundData>, CloudError>) {
         self.reading.remove(&group);
         match result {
             Ok(found) => {
+                // A group that is read again answers for all of it.
+                self.observed.found.retain(|(type_name, region, _)| (type_name, region) != (&group.0, &group.1));
                 for data in &found {
                     self.found.insert(data.address.clone(), data.outputs.clone());
                 }

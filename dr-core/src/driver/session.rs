@@ -9,6 +9,7 @@ use crate::journal::Replayed;
 use crate::observed::Observed;
 use crate::plan::{Plan, PlanErrors};
 use crate::provider::{FoundData, Registry};
+use crate::resource::Kind;
 use crate::state::State;
 use crate::store::{ReadStore, StoreError, WriteStore};
 
@@ -177,9 +178,11 @@ impl Session<'_> {
 
     /// What the state does not know of what a bulk read found.
     #[must_use]
-    pub fn unknown<'o>(observed: &'o Observed, state: &State) -> Vec<&'o FoundData> {
+    pub fn unknown<'o>(&self, observed: &'o Observed, state: &State) -> Vec<&'o FoundData> {
+        let looked_up = |type_name: &str| self.registry.get(type_name).is_some_and(|p| p.schema().kind == Kind::Lookup);
         let known = |data: &&FoundData| state.instance(data.address.as_str(), data.generation).is_none();
-        observed.found.iter().map(|(_, _, data)| data).filter(known).collect()
+        let owned = observed.found.iter().filter(|(type_name, ..)| !looked_up(type_name));
+        owned.map(|(_, _, data)| data).filter(known).collect()
     }
 
     /// Loads the state and checks that it can be used by this program and these credentials.
