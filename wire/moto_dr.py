@@ -13,9 +13,11 @@ does not speak rpcv2Cbor (the protocol of the Rust SDK), TestDNSAnswer is missin
  slow     states take time: AWS-like seconds times --scale (0 = at once); with --drain the interfaces of a deleted load
           balancer hold its subnets and groups for a while, as on AWS
  tools    GET /_dr/stats, GET /_dr/log, POST /_dr/reset, POST /_dr/latency {"ms":80},
-          POST /_dr/fault {"service":"ec2","op":"CreateNatGateway","region":"us-east-2","mode":"error|lost|hang",
+          POST /_dr/fault {"service":"ec2","op":"CreateNatGateway","region":"us-east-2","mode":"error|lost|hang|kill",
                            "code":"RequestLimitExceeded","status":503,"times":1,"skip":0,"seconds":5}
-              error: refuse before doing anything; lost: do it, then answer 500; hang: do it, answer late
+              error: refuse before doing anything; lost: do it, then answer 500; hang: do it, answer late;
+              kill: SIGKILL to the process "pid", and refuse, or with "after":true do it
+          POST /_dr/clearfaults
           POST /_dr/health {"id":"<health check>","healthy":false}
 """
 import argparse
@@ -28,6 +30,7 @@ import io
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -1151,8 +1154,13 @@ def call_action(self):
     if not f:
         return _call_action(self)
     mode = f.get("mode", "error")
-    if mode in ("lost", "hang"):
+    if mode == "kill" and not f.get("after"):
+        os.kill(int(f["pid"]), signal.SIGKILL)
+    if mode in ("lost", "hang") or (mode == "kill" and f.get("after")):
         r = _call_action(self)
+        if mode == "kill":
+            os.kill(int(f["pid"]), signal.SIGKILL)
+            return r
         if mode == "hang":
             time.sleep(min(float(f.get("seconds", 5)), 120))
             return r
@@ -1229,6 +1237,9 @@ class App:
                        "peak_concurrency": PEAK["all"], "span_s": round(LOG[-1]["t1"] - LOG[0]["t0"], 3) if LOG else 0, "faults": FAULTS}
             elif path == "/_dr/fault":
                 FAULTS.append(body)
+            elif path == "/_dr/clearfaults":
+                out = {"faults": list(FAULTS)}
+                FAULTS.clear()
             elif path == "/_dr/latency":
                 OPT.latency = float(body["ms"])
             elif path == "/_dr/health":

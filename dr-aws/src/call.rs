@@ -54,7 +54,10 @@ where
         SdkError::ServiceError(answer) => {
             let (raw, err) = (answer.raw(), answer.err());
             let ticket = raw.extension::<Ticket>();
-            debug_assert!(ticket.is_none_or(|ticket| ticket.operation() == operation), "{operation} is named {ticket:?}");
+            debug_assert!(
+                ticket.is_none_or(|ticket| ticket.operation() == operation),
+                "{operation} is named {ticket:?}"
+            );
             let status = raw.status().as_u16();
             let code = err.code().map_or_else(|| format!("Http{status}"), str::to_owned);
             let message = err.message().map_or_else(|| chain(err), str::to_owned);
@@ -114,15 +117,17 @@ fn not_dispatched(operation: &str, error: &(dyn Error + 'static)) -> CloudError 
     let text = chain(error);
     match credentials_error(error) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => {
-            CloudError::new(operation, "NoCredentials", text, Class::Denied).hint(
-                "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`",
-            )
+            CloudError::new(operation, "NoCredentials", text, Class::Denied)
+                .hint("set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with `aws sso login`")
         }
-        Some(CredentialsError::ProviderTimedOut(_)) => CloudError::new(operation, "NoCredentials", text, Class::Transient)
-            .certainty(Certainty::NotApplied)
-            .hint("the credentials provider did not answer in time"),
-        Some(_) => CloudError::new(operation, "NoCredentials", text, Class::Denied)
-            .hint("the configured credentials cannot be loaded: log in again with `aws sso login`, or check the profile"),
+        Some(CredentialsError::ProviderTimedOut(_)) => {
+            CloudError::new(operation, "NoCredentials", text, Class::Transient)
+                .certainty(Certainty::NotApplied)
+                .hint("the credentials provider did not answer in time")
+        }
+        Some(_) => CloudError::new(operation, "NoCredentials", text, Class::Denied).hint(
+            "the configured credentials cannot be loaded: log in again with `aws sso login`, or check the profile",
+        ),
         None => CloudError::new(operation, "NotSent", text, Class::Permanent),
     }
 }
@@ -276,7 +281,10 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
         ("iam", "malformedpolicydocument") if says("invalid principal in policy") => return Class::Eventual,
         ("iam", "entitytemporarilyunmodifiable") => return Class::Eventual,
         ("elasticloadbalancing", "invalidtarget") if is_removal(name) => return Class::Gone,
-        ("elasticloadbalancing", "certificatenotfound" | "invalidtarget" | "subnetnotfound" | "invalidsecuritygroup") => {
+        (
+            "elasticloadbalancing",
+            "certificatenotfound" | "invalidtarget" | "subnetnotfound" | "invalidsecuritygroup",
+        ) => {
             return Class::Eventual;
         }
         ("cloudfront", "invalidviewercertificate") => return Class::Eventual,
@@ -316,7 +324,16 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
 
 fn is_removal(operation: &str) -> bool {
     const VERBS: [&str; 10] = [
-        "Delete", "Deregister", "Detach", "Disassociate", "Release", "Remove", "Revoke", "Terminate", "Unsubscribe", "Untag",
+        "Delete",
+        "Deregister",
+        "Detach",
+        "Disassociate",
+        "Release",
+        "Remove",
+        "Revoke",
+        "Terminate",
+        "Unsubscribe",
+        "Untag",
     ];
     VERBS.iter().any(|verb| operation.starts_with(verb))
 }
@@ -380,7 +397,13 @@ mod tests {
             ("ec2:RunInstances", "RequestLimitExceeded", same, 503, Class::Throttled),
             ("ec2:RunInstances", "InsufficientInstanceCapacity", same, 500, Class::Permanent),
             ("ec2:RunInstances", "InvalidAMIID.NotFound", same, 400, Class::Permanent),
-            ("ec2:RunInstances", "InvalidParameterValue", "Value (p) … Invalid IAM Instance Profile name", 400, Class::Eventual),
+            (
+                "ec2:RunInstances",
+                "InvalidParameterValue",
+                "Value (p) … Invalid IAM Instance Profile name",
+                400,
+                Class::Eventual,
+            ),
             ("ec2:RunInstances", "InvalidParameterValue", "Invalid instance type", 400, Class::Permanent),
             ("ec2:AttachInternetGateway", "Resource.AlreadyAssociated", same, 400, Class::Exists),
             ("ec2:AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate", same, 400, Class::Exists),

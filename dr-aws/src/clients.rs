@@ -385,7 +385,8 @@ impl AwsBuilder {
 impl Aws {
     /// Clients that answer by the rules, in any order, and fail on a call without one.
     pub(crate) fn mocked(rules: &[&aws_smithy_mocks::Rule]) -> Arc<Self> {
-        let mut mocks = aws_smithy_mocks::MockResponseInterceptor::new().rule_mode(aws_smithy_mocks::RuleMode::MatchAny);
+        let mut mocks =
+            aws_smithy_mocks::MockResponseInterceptor::new().rule_mode(aws_smithy_mocks::RuleMode::MatchAny);
         for rule in rules {
             mocks = mocks.with_rule(rule);
         }
@@ -401,7 +402,14 @@ impl Aws {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use aws_credential_types::Credentials;
+    use aws_sdk_sts::operation::get_caller_identity::{GetCallerIdentityError, GetCallerIdentityOutput};
+    use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+    use aws_smithy_async::time::TimeSource;
+    use aws_smithy_mocks::mock;
+    use aws_smithy_types::error::ErrorMetadata;
     use dr_core::Certainty;
 
     use super::*;
@@ -432,10 +440,67 @@ mod tests {
     async fn an_endpoint_that_does_not_answer_leaves_the_outcome_open() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let aws = Aws::builder().credentials(keys()).endpoint_url(url).attempt_timeout(Duration::from_millis(50)).build();
+        let aws =
+            Aws::builder().credentials(keys()).endpoint_url(url).attempt_timeout(Duration::from_millis(50)).build();
         let error = aws.identity().await.unwrap_err();
         assert_eq!((error.code.as_str(), error.class), ("Timeout", Class::Transient), "{error}");
         assert_eq!(error.certainty, Certainty::Unknown);
+    }
+
+    /// A clock that whoever sleeps moves forward.
+    #[derive(Debug, Clone, Default)]
+    struct Leap(Arc<Mutex<Duration>>);
+
+    impl AsyncSleep for Leap {
+        fn sleep(&self, duration: Duration) -> Sleep {
+            let clock = self.clone();
+            Sleep::new(async move {
+                // The time-out of an attempt sleeps too, and is dropped before it is over.
+                if duration < ATTEMPT_TIMEOUT {
+                    *clock.0.lock().unwrap() += duration;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            })
+        }
+    }
+
+    impl TimeSource for Leap {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + *self.0.lock().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn calls_wait_for_their_turn_and_slow_down_when_aws_throttles() {
+        let refused = ErrorMetadata::builder().code("Throttling").build();
+        let rule = mock!(aws_sdk_sts::Client::get_caller_identity)
+            .sequence()
+            .output(|| GetCallerIdentityOutput::builder().account("1").arn("a").build())
+            .times(3)
+            .error(move || GetCallerIdentityError::generic(refused.clone()))
+            .output(|| GetCallerIdentityOutput::builder().account("1").arn("a").build())
+            .times(2)
+            .build();
+        let clock = Leap::default();
+        let mocks = aws_smithy_mocks::MockResponseInterceptor::new().with_rule(&rule);
+        let aws = Aws::builder()
+            .credentials(keys())
+            .http_client(aws_smithy_mocks::create_mock_http_client())
+            .interceptor(SharedInterceptor::new(mocks))
+            .sleep(SharedAsyncSleep::new(clock.clone()))
+            .time_source(SharedTimeSource::new(clock.clone()))
+            .rates(Rates::aws().set("sts", "*", crate::Rate { burst: 3.0, per_s: 2.0 }))
+            .build();
+        let mut times = Vec::new();
+        for _ in 0..6 {
+            let refused = aws.identity().await.is_err_and(|error| error.class == Class::Throttled);
+            times.push((clock.0.lock().unwrap().as_millis(), refused));
+        }
+        // Two at once and two a second; then none at once and one a second.
+        assert_eq!(times[..4], [(0, false), (0, false), (500, false), (1000, true)]);
+        assert!(times[4].0 >= 2000 && times[5].0 >= times[4].0 + 800, "{times:?}");
+        assert_eq!(aws.call_times()["sts:GetCallerIdentity"].waiting.as_millis(), times[5].0);
     }
 
     #[tokio::test]

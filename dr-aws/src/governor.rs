@@ -166,14 +166,15 @@ impl Governor {
     }
 
     /// Waits for a token of each bucket; the answer is the one of the narrowest.
-    async fn admit(&self, label: &Label) -> Option<Ticket> {
+    async fn admit(self: &Arc<Self>, label: &Label) -> Option<Ticket> {
         let mut ticket = None;
         for bucket in self.buckets(label) {
             let (number, wait) = bucket.reserve(self.now());
             if !wait.is_zero() {
                 self.sleep.sleep(wait).await;
             }
-            ticket.get_or_insert(Ticket { bucket, number, operation: label.name() });
+            let governor = Arc::clone(self);
+            ticket.get_or_insert(Ticket { governor, bucket, number, operation: label.name() });
         }
         ticket
     }
@@ -234,6 +235,7 @@ impl Drop for Outdate<'_> {
 /// Hangs on every response, so that whoever finds out that it says "too many" can tell the bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Ticket {
+    governor: Arc<Governor>,
     bucket: Arc<Bucket>,
     number: u64,
     operation: String,
@@ -242,7 +244,7 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// AWS throttled this call.
     pub(crate) fn throttled(&self) {
-        self.bucket.throttled(self.number);
+        self.bucket.throttled(self.number, self.governor.now());
     }
 
     /// The call as the SDK names it, `ec2:CreateVpc`.
@@ -296,7 +298,7 @@ impl Bucket {
         (state.admitted, paid.saturating_sub(credit).saturating_sub(now))
     }
 
-    fn throttled(&self, number: u64) {
+    fn throttled(&self, number: u64, now: Duration) {
         let state = &mut *lock(&self.state);
         // Of the calls that were under way together only the first one counts: they all met the same full bucket.
         if number <= state.halved_at {
@@ -306,7 +308,7 @@ impl Bucket {
         state.per_s = (state.per_s / 2.0).max(self.nominal.per_s / 64.0);
         // The bucket at AWS is empty, so ours is: no burst until it has filled again.
         let burst = Duration::from_secs_f64(self.nominal.burst / state.per_s);
-        state.paid = state.paid.max(state.seen + burst);
+        state.paid = state.paid.max(now + burst);
     }
 }
 
@@ -388,8 +390,8 @@ mod tests {
         let bucket = Bucket::new(Rate { burst: 2.0, per_s: 10.0 });
         let (first, _) = bucket.reserve(SECOND);
         let (second, _) = bucket.reserve(SECOND);
-        bucket.throttled(first);
-        bucket.throttled(second);
+        bucket.throttled(first, SECOND);
+        bucket.throttled(second, SECOND);
         assert_eq!(bucket.reserve(SECOND).1.as_millis(), 200, "five calls a second, none at once");
         for _ in 0..40 {
             bucket.reserve(SECOND);

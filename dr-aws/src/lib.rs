@@ -12,6 +12,21 @@
 //! A lifecycle function is one step of AWS's own: it makes its call and returns. Retrying, waiting and recovering are the
 //! engine's; call rates are the governor's ([`Rates`]).
 
+#![cfg_attr(
+    not(all(
+        feature = "acm",
+        feature = "apigatewayv2",
+        feature = "cloudfront",
+        feature = "cloudwatch",
+        feature = "ec2",
+        feature = "elbv2",
+        feature = "iam",
+        feature = "route53",
+        feature = "sns"
+    )),
+    allow(dead_code, unused_variables, reason = "each helper is used by some service, and no service is there for sure")
+)]
+
 mod call;
 mod clients;
 mod governor;

@@ -146,9 +146,8 @@ impl Rates {
                 _ => None,
             })
         });
-        let whole = self.named(service, "*").or_else(|| {
-            SERVICES.iter().find(|(of, _)| *of == service).map(|(_, rate)| *rate)
-        });
+        let whole =
+            self.named(service, "*").or_else(|| SERVICES.iter().find(|(of, _)| *of == service).map(|(_, rate)| *rate));
         let global = matches!(service, "iam" | "route53" | "cloudfront");
         let limit = |shared_by: &str, rate: Rate| Limit {
             shared_by: shared_by.to_owned(),

@@ -40,7 +40,12 @@ pub(crate) fn found<T: Resource>(owned: Owned, args: T::Args, outputs: T::Output
 }
 
 /// A resource without tags, found by its natural key.
-pub(crate) fn found_by_key<T: Resource>(want: &Wanted<T>, args: T::Args, outputs: T::Outputs, health: Health) -> Found<T> {
+pub(crate) fn found_by_key<T: Resource>(
+    want: &Wanted<T>,
+    args: T::Args,
+    outputs: T::Outputs,
+    health: Health,
+) -> Found<T> {
     let (address, generation) = (want.address.clone(), want.generation);
     Found { address, generation, args: Some(args), outputs, health, tags: None }
 }

@@ -63,7 +63,8 @@ impl Reads {
             let fresh = || Arc::new(Entry { asked: now, value: OnceCell::new() });
             Arc::clone(entries.entry(key).or_insert_with(fresh))
         };
-        let value = entry.value.get_or_try_init(|| async { read().await.map(|value| Arc::new(value) as Arc<_>) }).await?;
+        let value =
+            entry.value.get_or_try_init(|| async { read().await.map(|value| Arc::new(value) as Arc<_>) }).await?;
         Ok(Arc::clone(value).downcast::<T>().expect("a key names the operation, and with it the type"))
     }
 }

@@ -54,9 +54,9 @@ impl Terminal {
     pub(crate) fn of_process() -> Self {
         use std::io::IsTerminal as _;
         // A terminal that does not tell its size is taken for an ordinary one.
-        let columns = |target: indicatif::ProgressDrawTarget| usize::from(target.width().unwrap_or(80)).max(20);
-        let out = io::stdout().is_terminal().then(|| columns(indicatif::ProgressDrawTarget::stdout()));
-        let err = io::stderr().is_terminal().then(|| columns(indicatif::ProgressDrawTarget::stderr()));
+        let columns = |term: console::Term| term.size_checked().map_or(80, |(_, columns)| usize::from(columns)).max(20);
+        let out = io::stdout().is_terminal().then(|| columns(console::Term::stdout()));
+        let err = io::stderr().is_terminal().then(|| columns(console::Term::stderr()));
         Terminal { out, err, input: io::stdin().is_terminal() && err.is_some() }
     }
 }
@@ -115,11 +115,6 @@ impl<'w> Out<'w> {
         if !self.json {
             self.write(text.as_ref());
         }
-    }
-
-    /// Several lines of the result, for people.
-    pub(crate) fn text(&mut self, text: &str) {
-        text.lines().for_each(|line| self.line(line));
     }
 
     /// An event, for machines.

@@ -1,8 +1,9 @@
 //! The failover pair of a program, read from its graph: what is predicted, and what the story watches.
 
 use dr_aws::model::timing::{Detection, Failover, FailureMode, Incident, Method, OriginTimers, ProbeKind, Refusal};
-use dr_core::value::references;
-use dr_core::{Graph, Node, Value};
+use dr_core::{Graph, Node};
+
+use crate::cmd::rto::{referred, timers};
 
 /// How long resolvers keep the answer of an alias to API Gateway, in seconds: AWS publishes none, 60 is that of its other
 /// aliases (`dr_aws::model` calls it an assumption as well).
@@ -35,7 +36,7 @@ impl Pair {
             graph.nodes_of("aws.route53.record_set").find(|node| node.inputs["routing"]["failover"] == *role)
         };
         let (primary, standby) = (role("primary")?, role("secondary")?);
-        let check = referenced(graph, &primary.inputs["health_check"])?;
+        let check = referred(graph, primary.inputs.get("health_check"))?;
         let name = primary.inputs["name"].as_str()?.to_owned();
         let edge = graph.nodes_of("aws.cloudfront.distribution").find(|node| node.inputs["origin"]["domain"] == *name);
         let alias = edge.and_then(|edge| edge.inputs["aliases"][0].as_str());
@@ -53,7 +54,7 @@ impl Pair {
             interval_s: number(check, "interval_s").unwrap_or(30.0),
             threshold: number(check, "threshold").unwrap_or(3.0) as u32,
             ttl_s: number(primary, "ttl_s").unwrap_or(ALIAS_TTL_S),
-            timers: edge.map(|edge| timers(&edge.inputs)),
+            timers: edge.map(timers),
             name,
         })
     }
@@ -71,28 +72,8 @@ impl Pair {
     }
 }
 
-fn timers(inputs: &Value) -> OriginTimers {
-    let (origin, default) = (&inputs["origin"], OriginTimers::default());
-    let number = |field: &str, default: f64| origin[field].as_f64().unwrap_or(default);
-    OriginTimers {
-        connection_attempts: number("connection_attempts", f64::from(default.connection_attempts)) as u32,
-        connection_timeout_s: number("connection_timeout_s", default.connection_timeout_s),
-        read_timeout_s: number("read_timeout_s", default.read_timeout_s),
-        keepalive_timeout_s: number("keepalive_timeout_s", default.keepalive_timeout_s),
-        error_caching_min_ttl_s: inputs["error_caching_s"].as_f64().unwrap_or(default.error_caching_min_ttl_s),
-        ..default
-    }
-}
-
-/// The resource that a value refers to.
-fn referenced<'g>(graph: &'g Graph, value: &Value) -> Option<&'g Node> {
-    let mut found = None;
-    references(value, &mut |reference| found = found.or_else(|| graph.get(reference.address)));
-    found
-}
-
 /// The region that a record points to.
 fn target(graph: &Graph, record: &Node) -> Option<String> {
     let value = if record.inputs["alias"].is_null() { &record.inputs["values"] } else { &record.inputs["alias"] };
-    referenced(graph, value).map(|node| node.region.to_string())
+    referred(graph, Some(value)).map(|node| node.region.to_string())
 }

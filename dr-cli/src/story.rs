@@ -18,8 +18,13 @@ use crate::text::{fit, plural, seconds};
 
 /// The seed of the simulator: the story is the same every time.
 const SEED: u64 = 1;
-/// How often a user requests the page while the region is away.
-const EVERY: Duration = Duration::from_secs(1);
+/// How often users request the page while the region is away.
+const OFTEN: Duration = Duration::from_secs(1);
+/// How often they do when it has come back: CloudFront keeps a connection to the standby for as long as it is in use, and
+/// nothing is wrong with that.
+const SELDOM: Duration = Duration::from_secs(10);
+/// How long the story goes on after the first good answer: alarms and messages come late.
+const LINGER: Duration = Duration::from_secs(240);
 /// How long the story waits for a failover before it says that there was none.
 const PATIENCE_S: f64 = 900.0;
 
@@ -106,7 +111,19 @@ impl Story<'_> {
                 cx.out.line(line);
             }
         }
+        self.confirm(cx);
         Ok(Some(self.store.load().await?.state))
+    }
+
+    /// Plays the people who confirm their subscriptions: until they do, AWS sends them nothing.
+    fn confirm(&self, cx: &mut Context<'_, '_>) {
+        let subscriptions = cx.graph().nodes_of("aws.sns.subscription");
+        let people: std::collections::BTreeSet<&str> =
+            subscriptions.filter_map(|node| node.inputs["endpoint"].as_str()).collect();
+        for endpoint in people {
+            self.aws.cloud().with_world(|world| world.confirm_subscriptions(endpoint));
+            cx.out.line(format!("   {endpoint} confirms the subscriptions to the alarms"));
+        }
     }
 
     /// The endpoints of the regions, and what viewers see.
@@ -132,10 +149,10 @@ impl Story<'_> {
         };
         self.chapter(cx, &format!("{} is lost: nothing in it can be reached", pair.primary));
         self.aws.fail_region(&pair.primary);
-        let good = self.watch(cx, pair, &pair.standby, away).await;
+        let good = self.watch(cx, pair, &pair.standby, away, OFTEN).await;
         self.chapter(cx, &format!("{} comes back", pair.primary));
         self.aws.heal();
-        good & self.watch(cx, pair, &pair.primary, back).await
+        good & self.watch(cx, pair, &pair.primary, back, SELDOM).await
     }
 
     /// Requests the page every second until `region` answers, and tells what happened meanwhile.
@@ -145,13 +162,14 @@ impl Story<'_> {
         pair: &Pair,
         region: &str,
         prediction: Result<Prediction, dr_aws::model::timing::Refusal>,
+        every: Duration,
     ) -> bool {
         let url = pair.url.clone().unwrap_or_default();
         let (zero, seen) = (self.aws.now_s(), self.aws.events().len());
         let mut moments: Vec<(f64, String, Option<Band>)> = Vec::new();
         let (mut flipped, mut failing, mut answered) = (None, None, None);
         while answered.is_none() && self.aws.now_s() - zero < PATIENCE_S {
-            if flipped.is_none() && self.aws.resolve(&pair.name, region).is_ok_and(|(_, of)| of.as_deref() == Some(region)) {
+            if flipped.is_none() && self.points_to(pair, region) {
                 flipped = Some(self.aws.now_s() - zero);
             }
             let asked = self.aws.now_s() - zero;
@@ -162,8 +180,16 @@ impl Story<'_> {
             if response.is_ok() && response.region.as_deref() == Some(region) {
                 answered = Some(self.aws.now_s() - zero);
             }
-            self.aws.advance(EVERY).await;
+            // DNS is looked at every second, whoever requests what.
+            let next = self.aws.now_s() + every.as_secs_f64();
+            while self.aws.now_s() < next && answered.is_none() {
+                self.aws.advance(OFTEN).await;
+                if flipped.is_none() && self.points_to(pair, region) {
+                    flipped = Some(self.aws.now_s() - zero);
+                }
+            }
         }
+        self.aws.advance(LINGER).await;
         let bands = prediction.as_ref().ok().map(|prediction| (noticed(prediction), prediction.user()));
         if let Some((at, status)) = failing {
             let status = if status == 0 { "no answer".to_owned() } else { status.to_string() };
@@ -173,7 +199,8 @@ impl Story<'_> {
             let at = event.at_ms() as f64 / 1000.0 - zero;
             match event {
                 HealthEvent::ProbeFailed { status, .. } => {
-                    let status = status.split([':', ',']).next().unwrap_or_default();
+                    let status = status.split_once(": ").map_or(status.as_str(), |(_, why)| why);
+                    let status = fit(status, 28);
                     moments.push((at, format!("a first probe fails: {status}"), None));
                 }
                 HealthEvent::StatusChanged { healthy, good, of, .. } => {
@@ -181,8 +208,9 @@ impl Story<'_> {
                     let band = bands.map(|(noticed, _)| noticed);
                     moments.push((at, format!("the health check is {word}: {good} of {of} checkers good"), band));
                 }
-                HealthEvent::AlarmChanged { name, state, region, .. } => {
-                    moments.push((at, format!("the alarm {} in {region}: {state}", fit(name, 24)), None));
+                HealthEvent::AlarmChanged { state, region, .. } if state == "ALARM" || state == "OK" => {
+                    let what = if state == "ALARM" { "goes off" } else { "is quiet again" };
+                    moments.push((at, format!("the alarm in {region} {what}"), None));
                 }
                 HealthEvent::Notified { protocol, endpoint, .. } => {
                     moments.push((at, format!("{protocol} to {endpoint}"), None));
@@ -196,7 +224,6 @@ impl Story<'_> {
         if let Some(at) = answered {
             moments.push((at, format!("the first good answer from {region}"), bands.map(|(_, user)| user)));
         }
-        moments.retain(|(at, ..)| answered.is_none_or(|last| *at <= last + 0.001));
         moments.sort_by(|a, b| a.0.total_cmp(&b.0));
         let header = cx.out.paint.dim("     after                                                      predicted");
         cx.out.line(header);
@@ -205,7 +232,11 @@ impl Story<'_> {
             cx.out.event(&json!({"event": "moment", "after_s": rounded(*at), "what": what, "predicted": band}));
             cx.out.line(format!("{at:>8.1} s  {what:<48} {band}").trim_end().to_owned());
         }
-        self.verdict(cx, region, answered, &prediction)
+        self.verdict(cx, region, answered, &prediction, every)
+    }
+
+    fn points_to(&self, pair: &Pair, region: &str) -> bool {
+        self.aws.resolve(&pair.name, region).is_ok_and(|(_, of)| of.as_deref() == Some(region))
     }
 
     fn verdict(
@@ -214,12 +245,13 @@ impl Story<'_> {
         region: &str,
         answered: Option<f64>,
         prediction: &Result<Prediction, dr_aws::model::timing::Refusal>,
+        every: Duration,
     ) -> bool {
         let (line, good) = match (answered, prediction) {
             (Some(at), Ok(prediction)) => {
                 let (user, dominant) = (prediction.user(), prediction.dominant());
-                // A request that is made every second sees the change up to that much later.
-                let inside = at >= user.best_s && at <= user.worst_s + EVERY.as_secs_f64();
+                // Whoever requests only now and then sees the change up to that much later.
+                let inside = at >= user.best_s && at <= user.worst_s + every.as_secs_f64();
                 let word = if inside { "inside the predicted" } else { "outside the predicted" };
                 let what = format!("measured {}, {word} {:.0} to {:.0} s", seconds(at), user.best_s, user.worst_s);
                 (format!("{what}; the longest part: {}", label(&dominant.term)), inside)

@@ -1,7 +1,5 @@
 //! Words and numbers as people read them.
 
-use std::collections::BTreeMap;
-
 use dr_core::Value;
 use dr_core::value::Reference;
 
@@ -80,51 +78,37 @@ pub(crate) fn side(value: Option<&Value>) -> String {
     if open { "(known after create)".to_owned() } else { shown(value) }
 }
 
-/// What people call a type: `aws.ec2.nat_gateway` is `NAT gateway`; unknown types lose their first part's dots and underscores.
+/// What people call a type: `aws.ec2.nat_gateway` is `NAT gateway`; of unknown types the last part.
 pub(crate) fn type_words(type_name: &str) -> String {
-    let known = match type_name {
-        "aws.acm.certificate" => "certificate",
-        "aws.acm.issued" => "certificate issue",
-        "aws.apigatewayv2.api" => "HTTP API",
-        "aws.apigatewayv2.api_mapping" | "aws.apigatewayv2.mapping" => "API mapping",
-        "aws.apigatewayv2.domain_name" | "aws.apigatewayv2.domain" => "API domain",
+    let known = match type_name.replace('-', "_").as_str() {
+        "aws.acm.issued_certificate" => "issued certificate",
+        "aws.apigatewayv2.domain" => "API domain",
+        "aws.apigatewayv2.http_api" => "HTTP API",
+        "aws.apigatewayv2.mapping" => "API mapping",
         "aws.apigatewayv2.vpc_link" => "VPC link",
-        "aws.cloudfront.distribution" => "CloudFront distribution",
-        "aws.cloudwatch.alarm" | "aws.cloudwatch.metric_alarm" => "alarm",
-        "aws.ec2.nat_gateway" => "NAT gateway",
-        "aws.ec2.vpc" => "VPC",
+        "aws.cloudfront.distribution" => "CloudFront",
         "aws.ec2.ami" => "machine image",
         "aws.ec2.elastic_ip" => "elastic IP",
-        "aws.elbv2.load_balancer" => "load balancer",
-        "aws.route53.record_set" | "aws.route53.record" => "record",
-        "aws.route53.hosted_zone" | "aws.route53.zone" => "hosted zone",
-        "aws.sns.topic" => "topic",
+        "aws.ec2.internet_gateway_attachment" => "gateway attachment",
+        "aws.ec2.nat_gateway" => "NAT gateway",
+        "aws.ec2.network_acl" => "network ACL",
+        "aws.ec2.vpc" => "VPC",
+        "aws.ec2.vpc_endpoint" => "VPC endpoint",
+        "aws.ec2.zones" => "list of zones",
+        "aws.iam.role_policy_attachment" => "policy attachment",
+        "aws.route53.record_set" => "record",
         _ => "",
     };
     if !known.is_empty() {
         return known.to_owned();
     }
     let last = type_name.rsplit('.').next().unwrap_or(type_name);
-    last.replace('_', " ")
+    last.replace(['_', '-'], " ")
 }
 
 /// The end of a type name that fits beside an address: `ec2.subnet`.
 pub(crate) fn short_type(type_name: &str) -> &str {
     type_name.strip_prefix("aws.").unwrap_or(type_name)
-}
-
-/// Numbered things in a row: `3 subnets, 1 VPC`.
-pub(crate) fn counted<'a>(types: impl IntoIterator<Item = &'a str>) -> Vec<(String, usize)> {
-    let mut order: Vec<String> = Vec::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for type_name in types {
-        let words = type_words(type_name);
-        if !counts.contains_key(&words) {
-            order.push(words.clone());
-        }
-        *counts.entry(words).or_default() += 1;
-    }
-    order.into_iter().map(|words| (words.clone(), counts[&words])).collect()
 }
 
 /// `2 policies`, `1 VPC`, `3 NAT gateways`.
@@ -134,6 +118,7 @@ pub(crate) fn noun(n: usize, words: &str) -> String {
     }
     match words.strip_suffix('y') {
         Some(stem) if !words.ends_with("ay") && !words.ends_with("ey") => format!("{n} {stem}ies"),
+        _ if words == "list of zones" => format!("{n} lists of zones"),
         _ if words.ends_with('s') => format!("{n} {words}es"),
         _ => format!("{n} {words}s"),
     }

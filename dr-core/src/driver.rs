@@ -122,6 +122,8 @@ pub async fn run(
     let mut sleep: Option<BoxFuture<'static, ()>> = None;
     let mut append: Option<(u64, Appending<'_>)> = None;
     let (mut pending, mut last): (Vec<u8>, u64) = (Vec::new(), 0);
+    // What the store is writing, kept until it says that it has: an entry is written again or nothing after it is.
+    let (mut writing, mut refused): (Vec<u8>, usize) = (Vec::new(), 0);
     let mut seen_cancels = 0;
     loop {
         while let Some(effect) = run.poll() {
@@ -145,19 +147,30 @@ pub async fn run(
             run.handle(clock.now(), Event::Returned(id, answer));
             continue;
         }
-        if append.is_none() && !pending.is_empty() {
+        if append.is_none() && pending.len() > refused {
+            writing.clone_from(&pending);
             append = Some((last, store.append(std::mem::take(&mut pending))));
         }
         let event = poll_fn(|cx| {
+            // In this order, or a press between the two would wake nobody.
+            cancel.register(cx.waker());
             if cancel.count() > seen_cancels {
                 return Poll::Ready(Event::Cancel);
             }
-            cancel.register(cx.waker());
             if let Some((seq, appending)) = &mut append {
                 if let Poll::Ready(result) = appending.as_mut().poll(cx) {
                     let event = match result {
-                        Ok(()) => Event::Persisted(*seq),
-                        Err(error) => Event::StoreFailed(chain(&error)),
+                        Ok(()) => {
+                            refused = 0;
+                            Event::Persisted(*seq)
+                        }
+                        Err(error) => {
+                            // Tried once more with the answers that are still to come.
+                            writing.append(&mut pending);
+                            pending = std::mem::take(&mut writing);
+                            refused = pending.len();
+                            Event::StoreFailed(chain(&error))
+                        }
                     };
                     append = None;
                     return Poll::Ready(event);

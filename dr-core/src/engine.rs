@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::error::{Action, CloudError, StepError};
+use crate::error::{Action, Certainty, Class, CloudError, StepError};
 use crate::journal::{Entry, New, What};
 use crate::plan::{Plan, Step, StepId};
 use crate::provider::{FoundData, Health, Owner, PriorData, Settled, WantedData};
 use crate::resource::Need;
-use crate::state::State;
+use crate::state::{Instance, State};
 use crate::value::{self, Value};
 
 pub use report::{Outcome, Report};
@@ -203,16 +203,22 @@ struct Track {
     waiting: u32,
     /// Failed calls in a row.
     failures: u32,
+    /// Those of them after which it is not known, or not plain, what is there: what the number of tries is limited by.
+    unanswered: u32,
     /// Questions after an unclear answer that found nothing.
     finds: u32,
     /// The answer that made it ask.
     unclear: Option<CloudError>,
+    /// A create call was made, now or in an earlier run, and nothing tells that it had no effect.
+    maybe_made: bool,
+    /// The create call of the earlier run had other arguments.
+    remade: bool,
     /// When the first call was made.
     began: Time,
     /// When the call was answered.
     accepted: Option<Time>,
-    /// Since when the class of the last failure persists.
-    failing_since: Option<Time>,
+    /// Since when calls fail, by the class of the answer.
+    failing: Vec<(Class, Time)>,
     /// The resolved arguments, secrets as digests.
     args: Value,
     /// What the resource had before an update.
@@ -251,6 +257,9 @@ pub struct Run {
     finished: bool,
 }
 
+/// Before the name of the stack in the ownership of what was retained: no stack has such a name.
+const RETAINED: &str = "retained:";
+
 /// Milliseconds of work behind a step, ordered.
 type Urgency = u64;
 
@@ -279,11 +288,14 @@ impl Run {
                 phase: Phase::Waiting,
                 waiting: step.after.len() as u32,
                 failures: 0,
+                unanswered: 0,
                 finds: 0,
                 unclear: None,
+                maybe_made: false,
+                remade: false,
                 began: now,
                 accepted: None,
-                failing_since: None,
+                failing: Vec::new(),
                 args: Value::Null,
                 prior: None,
             });
@@ -377,11 +389,16 @@ impl Run {
     pub fn handle(&mut self, now: Time, event: Event) {
         self.now = self.now.max(now);
         match event {
-            Event::Clock => {}
+            // A clock that is a little early is asked to come back.
+            Event::Clock => self.announced = None,
             Event::Persisted(seq) => self.durable(seq),
             Event::StoreFailed(why) => {
                 self.store_failure.get_or_insert(why);
                 self.stop_new();
+                // Without their intent they are not called; nothing will come back for them.
+                for id in std::mem::take(&mut self.beginning).into_values() {
+                    self.free_place(id);
+                }
             }
             Event::Returned(id, answer) => self.returned(id, answer),
             Event::Cancel => match self.cancelled {
@@ -519,14 +536,11 @@ impl Run {
         self.notices.push_back(Notice::Began(id));
         let existing = self.state.instance(step.address.as_str(), step.generation).cloned();
         match step.action {
-            Action::Forget => {
-                self.record(id, What::Succeeded { action: Action::Forget, outputs: None });
-                self.done(id);
-                return;
-            }
             Action::Settle => {
                 self.tracks[id as usize].accepted = Some(self.now);
                 self.tracks[id as usize].args = existing.map(|i| i.args).unwrap_or_default();
+                // An earlier run had the answer to its call.
+                self.satisfy(id, Need::Accepted);
                 self.take_place(id);
                 self.call(id, Ask::Settle);
                 return;
@@ -547,8 +561,11 @@ impl Run {
                 };
                 self.tracks[id as usize].args = args.clone();
                 // A create that was begun before is asked about first.
-                if existing.is_some() {
-                    self.tracks[id as usize].unclear = Some(never_answered());
+                if let Some(existing) = existing {
+                    let track = &mut self.tracks[id as usize];
+                    track.unclear = Some(never_answered());
+                    track.maybe_made = true;
+                    track.remade = existing.args != args;
                 }
                 self.began(id, Action::Create, args, step.tags, Vec::new(), Some(create));
             }
@@ -559,12 +576,18 @@ impl Run {
                 self.tracks[id as usize].args = args.clone();
                 self.began(id, Action::Update, args, step.tags, step.needs, None);
             }
-            Action::Delete => {
-                let instance = existing;
-                self.tracks[id as usize].prior = instance.and_then(|instance| {
-                    instance.outputs.map(|outputs| PriorData { args: instance.args, outputs })
-                });
-                self.began(id, Action::Delete, Value::Null, BTreeMap::new(), Vec::new(), None);
+            Action::Delete | Action::Forget => {
+                let track = &mut self.tracks[id as usize];
+                match existing {
+                    Some(Instance { args, outputs: Some(outputs), .. }) => track.prior = Some(PriorData { args, outputs }),
+                    // A create that never had an answer: whether there is anything to delete is asked first.
+                    Some(Instance { args, .. }) => {
+                        track.args = args;
+                        track.unclear = Some(never_answered());
+                    }
+                    None => {}
+                }
+                self.began(id, step.action, Value::Null, BTreeMap::new(), Vec::new(), None);
             }
         }
         self.take_place(id);
@@ -663,9 +686,14 @@ impl Run {
             }
             (Action::Adopt, Ask::Act) => current().map(|current| CallKind::Adopt { owner, current }),
             (Action::Delete, Ask::Act) => track.prior.clone().map(|prior| CallKind::Delete { owner, prior }),
+            // What is not the stack's any more must not be found as its own, or a later deploy would take it in and delete it.
+            (Action::Forget, Ask::Act) => {
+                let owner = Owner { stack: format!("{RETAINED}{}", owner.stack), ..owner };
+                track.prior.clone().map(|current| CallKind::Adopt { owner, current })
+            }
             (Action::Delete, Ask::Settle) => track.prior.clone().map(|prior| CallKind::Gone { owner, prior }),
             (_, Ask::Settle) => current().map(|current| CallKind::Ready { owner, current }),
-            (Action::Forget | Action::Settle, Ask::Act) => None,
+            (Action::Settle, Ask::Act) => None,
         };
         let (type_name, region) = (step.type_name.clone(), step.region.clone());
         match kind {
@@ -674,12 +702,11 @@ impl Run {
                 self.effects.push_back(Effect::Call(id, Call { type_name, region, kind }));
             }
             None => {
-                // Only a copy whose creation never had an answer has no outputs: there is nothing to delete by.
+                // Only a copy whose creation never had an answer has no outputs, and it was not found either.
                 let action = step.action;
                 self.free_place(id);
-                if action == Action::Delete {
-                    self.record(id, What::Succeeded { action: Action::Delete, outputs: None });
-                    self.done(id);
+                if matches!(action, Action::Delete | Action::Forget) {
+                    self.succeed(id);
                 } else {
                     self.fail(id, retry::internal("MissingOutput", "the resource has no recorded outputs".to_owned()));
                 }
@@ -712,9 +739,12 @@ impl Run {
                 Decision::Fail(error) => self.fail(id, *error),
             },
             Ok(answer) => {
-                let track = &mut self.tracks[id as usize];
-                track.failures = 0;
-                track.failing_since = None;
+                // That nothing was found does not answer the call that is asked about.
+                if !matches!(answer, Answer::Found(None)) {
+                    let track = &mut self.tracks[id as usize];
+                    (track.failures, track.unanswered) = (0, 0);
+                    track.failing.clear();
+                }
                 match answer {
                     Answer::Outputs(outputs) => self.accepted(id, Some(outputs)),
                     Answer::Done if action == Action::Delete => self.accepted(id, None),
@@ -755,32 +785,46 @@ impl Run {
 
     /// A create whose answer was lost had been made: it goes on from there.
     fn found(&mut self, id: StepId, found: FoundData) {
-        self.tracks[id as usize].unclear = None;
+        let track = &mut self.tracks[id as usize];
+        (track.unclear, track.maybe_made) = (None, false);
+        if matches!(self.plan.steps[id as usize].action, Action::Delete | Action::Forget) {
+            let args = found.args.unwrap_or_else(|| std::mem::take(&mut track.args));
+            track.prior = Some(PriorData { args, outputs: found.outputs });
+            self.go_on(id, Ask::Act);
+            return;
+        }
         match found.health {
             Health::Failed => {
-                self.record(id, What::Accepted { outputs: Some(found.outputs) });
+                self.record(id, What::Accepted { outputs: Some(found.outputs), needs: None });
                 self.record(id, What::Broken);
                 let error = retry::internal("Failed", "it exists and will never work".to_owned())
                     .hint("deploy again: it will be replaced");
                 self.fail(id, error);
             }
             Health::Leaving => {
-                let error = retry::internal("Leaving", "somebody is deleting it".to_owned()).hint("deploy again later");
+                let mut error = retry::internal("Leaving", "somebody is deleting it".to_owned()).hint("deploy again later");
+                error.certainty = Certainty::Unknown;
                 self.fail(id, error);
             }
             Health::Pending | Health::Ready => {
                 let track = &self.tracks[id as usize];
                 let differs = found.args.as_ref().is_some_and(|args| *args != track.args);
-                self.record(id, What::Accepted { outputs: Some(found.outputs.clone()) });
+                self.record(id, What::Accepted { outputs: Some(found.outputs.clone()), needs: None });
                 if differs {
-                    // What was made before is brought to what is wanted now; the next plan does it, with its own intent.
+                    // What is there is recorded as it is, so that the next plan sees the difference.
                     let args = found.args.unwrap_or_default();
                     let (tags, needs) = {
                         let step = &self.plan.steps[id as usize];
                         (found.tags.unwrap_or_else(|| step.tags.clone()), step.needs.clone())
                     };
                     self.record(id, What::Began { action: Action::Update, args, tags, needs, create: None });
-                    self.record(id, What::Accepted { outputs: Some(found.outputs) });
+                    self.record(id, What::Accepted { outputs: Some(found.outputs), needs: None });
+                    // A provider may write arguments in another form; but when the program has changed since, it is not done.
+                    if self.tracks[id as usize].remade {
+                        let error = retry::internal("Changed", "an earlier run made it with other arguments".to_owned());
+                        self.fail(id, error.hint("deploy again: it is known now, and will be changed"));
+                        return;
+                    }
                 }
                 self.accept(id);
             }
@@ -796,20 +840,28 @@ impl Run {
     }
 
     fn accepted(&mut self, id: StepId, outputs: Option<Value>) {
-        self.record(id, What::Accepted { outputs });
+        let step = &self.plan.steps[id as usize];
+        let needs = (step.action == Action::Update).then(|| step.needs.clone());
+        self.record(id, What::Accepted { outputs, needs });
         self.accept(id);
     }
 
     /// The call was answered: those that need no more start, and the question whether it is done is asked.
     fn accept(&mut self, id: StepId) {
-        self.tracks[id as usize].accepted = Some(self.now);
+        let track = &mut self.tracks[id as usize];
+        (track.accepted, track.maybe_made) = (Some(self.now), false);
         self.notices.push_back(Notice::Accepted(id));
         self.satisfy(id, Need::Accepted);
+        self.go_on(id, Ask::Settle);
+    }
+
+    /// The next call of a step, as soon as there is a place, unless the run is stopping.
+    fn go_on(&mut self, id: StepId, ask: Ask) {
         if self.is_stopping() {
-            self.tracks[id as usize].phase = Phase::Sleeping(Ask::Settle);
-            return;
+            self.tracks[id as usize].phase = Phase::Sleeping(ask);
+        } else {
+            self.due(id, ask);
         }
-        self.due(id, Ask::Settle);
     }
 
     fn succeed(&mut self, id: StepId) {
@@ -850,8 +902,15 @@ impl Run {
             attempts: self.tracks[id as usize].failures.max(1),
             source,
         };
-        if self.state.instance(step.address.as_str(), step.generation).is_some() {
-            let (action, cloud) = (step.action, error.source.clone());
+        // A step that was not begun leaves no entry: nothing is known of the resource that was not known before.
+        let track = &self.tracks[id as usize];
+        let begun = !matches!(track.phase, Phase::Waiting | Phase::Queued);
+        if begun && self.state.instance(step.address.as_str(), step.generation).is_some() {
+            let (action, mut cloud) = (step.action, error.source.clone());
+            // The last call was refused, but one before it may have been done.
+            if track.maybe_made {
+                cloud.certainty = Certainty::Unknown;
+            }
             self.record(id, What::Failed { action, error: cloud });
         }
         self.tracks[id as usize].phase = Phase::Failed;
@@ -877,6 +936,6 @@ impl Run {
 
 fn never_answered() -> CloudError {
     let mut error = retry::internal("NoAnswer", "an earlier run made this call and never got its answer".to_owned());
-    error.certainty = crate::error::Certainty::Unknown;
+    error.certainty = Certainty::Unknown;
     error
 }

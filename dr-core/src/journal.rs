@@ -1,7 +1,10 @@
 //! The write-ahead journal: what is about to be done is durable before it is done.
 //!
 //! One entry a line: a CRC-32 in eight hexadecimal digits, a space, JSON, a newline. Readable with any pager, and damage
-//! shows. A torn last line was never acknowledged and is cut off; damage before it is an error.
+//! shows. Lines that are made durable together have a `+` in the place of the space, all but the first: a disk may write
+//! the blocks of one commit in any order, so any of its lines may be torn. A commit is begun only when the one before is
+//! durable. So a damaged line in the last commit was never acknowledged, and the journal is cut off there; damage before
+//! that is an error.
 
 use std::collections::BTreeMap;
 
@@ -52,6 +55,9 @@ pub enum What {
         /// The outputs, for a create or update.
         #[serde(default, deserialize_with = "value::present", skip_serializing_if = "Option::is_none")]
         outputs: Option<Value>,
+        /// What it needs from now on, for an update.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs: Option<Vec<Address>>,
     },
     /// The step is done: it works, or it is gone.
     Succeeded {
@@ -126,8 +132,8 @@ pub struct Header {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// A line before the last is damaged.
-    #[error("the line at byte {offset} is damaged ({why}), and complete lines follow it")]
+    /// A line before the last commit is damaged.
+    #[error("the line at byte {offset} is damaged ({why}), and later ones are whole")]
     Damaged {
         /// Where the line begins, in bytes from the start of the file.
         offset: usize,
@@ -170,10 +176,15 @@ pub enum JournalError {
     },
 }
 
+/// Stands behind the checksum of the first line of a commit, and of the others.
+const FIRST: u8 = b' ';
+const FURTHER: u8 = b'+';
+
 /// A line with its checksum, appended to `out`.
 fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
     let start = out.len();
-    out.extend_from_slice(b"00000000 ");
+    out.extend_from_slice(b"00000000");
+    out.push(if start == 0 { FIRST } else { FURTHER });
     // Writing to a Vec cannot fail, and the entries have text keys only.
     serde_json::to_writer(&mut *out, value).expect("an entry serialises");
     let crc = crc32fast::hash(&out[start + 9..]);
@@ -183,7 +194,7 @@ fn write_line(out: &mut Vec<u8>, value: &impl Serialize) {
     out.push(b'\n');
 }
 
-/// The bytes of an entry.
+/// The bytes of an entry; `out` collects what is made durable together.
 pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     write_line(out, entry);
 }
@@ -305,26 +316,27 @@ impl Lines<'_> {
         Some(parse_line(line).map(|value| (start, value)).map_err(|why| (start, why)))
     }
 
-    /// Whether no valid line follows the one just read: then it was the last that was being written.
+    /// Whether no later commit follows the line just read: then it was being written when the machine died.
     fn is_torn(&self) -> bool {
-        self.bytes[self.at..].split(|&byte| byte == b'\n').all(|line| checked(line).is_err())
+        let begins_commit = |line: &[u8]| checked(line).is_ok_and(|(mark, _)| mark == FIRST);
+        !self.bytes[self.at..].split(|&byte| byte == b'\n').any(begins_commit)
     }
 }
 
-/// The JSON part of a line whose checksum is right.
-fn checked(line: &[u8]) -> Result<&[u8], String> {
+/// The mark and the JSON part of a line whose checksum is right.
+fn checked(line: &[u8]) -> Result<(u8, &[u8]), String> {
     let (crc, json) = match line {
-        line if line.len() > 9 && line[8] == b' ' => (&line[..8], &line[9..]),
+        line if line.len() > 9 && matches!(line[8], FIRST | FURTHER) => (&line[..8], &line[9..]),
         _ => return Err("it has no checksum".to_owned()),
     };
     let written = std::str::from_utf8(crc).ok().and_then(|text| u32::from_str_radix(text, 16).ok());
     match written {
-        Some(written) if written == crc32fast::hash(json) => Ok(json),
+        Some(written) if written == crc32fast::hash(json) => Ok((line[8], json)),
         Some(_) => Err("its checksum does not match".to_owned()),
         None => Err("it has no checksum".to_owned()),
     }
 }
 
 fn parse_line<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(checked(line)?).map_err(|error| error.to_string())
+    serde_json::from_slice(checked(line)?.1).map_err(|error| error.to_string())
 }

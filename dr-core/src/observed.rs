@@ -10,7 +10,7 @@ use crate::error::CloudError;
 use crate::graph::Graph;
 use crate::provider::{FoundData, Health};
 use crate::resource::{Kind, OnRemove};
-use crate::state::{Instance, Record, State, Status};
+use crate::state::{Former, Instance, PINNED, Record, State, Status};
 use crate::value::Value;
 
 /// What bulk reads gave.
@@ -62,41 +62,36 @@ impl Observed {
     #[must_use]
     pub fn reconcile(&self, graph: &Graph, state: &State) -> (State, Vec<Drift>) {
         let (mut next, mut drift) = (state.clone(), Vec::new());
-        let mut found: BTreeMap<(Address, u32), (&str, &str, &FoundData)> = BTreeMap::new();
-        for (type_name, region, data) in &self.found {
-            // What was looked up is nobody's resource.
-            if graph.get(data.address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup) {
-                continue;
-            }
-            found.insert((data.address.clone(), data.generation), (type_name, region, data));
-        }
+        let mut found = self.owned(graph);
         for (address, record) in &mut next.resources {
-            if !self.read.contains(&(record.type_name.clone(), record.region.clone())) {
-                continue;
-            }
             let schema = graph.get(address.as_str()).map(|node| node.schema);
-            let copies = record.current.take().into_iter().map(|i| (i, true));
-            let copies: Vec<_> = copies.chain(record.deposed.drain(..).map(|i| (i, false))).collect();
+            let schema = schema.filter(|schema| schema.type_name == record.type_name);
+            let copies: Vec<(Instance, bool)> = record.take_copies().collect();
             for (mut instance, current) in copies {
-                let seen = found.remove(&(address.clone(), instance.generation));
-                let Some((_, _, data)) = seen else {
-                    // A list may lag behind a create whose answer was lost: its step asks again, under the same token.
-                    if instance.status == Status::Creating && current {
-                        record.current = Some(instance);
-                        continue;
-                    }
-                    // A create or delete that was under way settles the question without being anybody's drift.
-                    if matches!(instance.status, Status::Ready | Status::Accepted | Status::Updating) {
-                        drift.push(Drift { address: address.clone(), kind: DriftKind::Gone });
+                let (type_name, region) = record.home(&instance);
+                if instance.generation == PINNED || !self.read.contains(&(type_name.to_owned(), region.to_owned())) {
+                    record.put(instance, current);
+                    continue;
+                }
+                let key = (address.clone(), instance.generation);
+                let Some(Seen { data, .. }) = found.get_mut(&key).and_then(|seen| take(seen, &instance)) else {
+                    match instance.status {
+                        // A list may lag behind a create whose answer was lost: its step asks again, under the same token.
+                        Status::Creating => record.put(instance, current),
+                        Status::Ready | Status::Accepted | Status::Updating => {
+                            drift.push(Drift { address: address.clone(), kind: DriftKind::Gone });
+                        }
+                        // A delete that was under way settles the question without being anybody's drift.
+                        Status::Deleting | Status::Failed => {}
                     }
                     continue;
                 };
-                if let (Some(args), Some(schema)) = (&data.args, schema) {
+                if let (Some(args), Some(schema), true) = (&data.args, schema, current) {
                     let changes = diff::inputs(schema, &instance.args, args);
                     let tags = data.tags.as_ref().map(|tags| diff::tags(&instance.tags, tags)).unwrap_or_default();
                     let settled = matches!(instance.status, Status::Ready | Status::Accepted);
                     let changes: Vec<_> = changes.into_iter().chain(tags).collect();
-                    if !changes.is_empty() && settled && current {
+                    if !changes.is_empty() && settled {
                         drift.push(Drift { address: address.clone(), kind: DriftKind::Changed(changes) });
                     }
                 }
@@ -104,47 +99,103 @@ impl Observed {
                 if instance.status == Status::Failed && current {
                     drift.push(Drift { address: address.clone(), kind: DriftKind::Broken });
                 }
-                match current && instance.status != Status::Deleting {
-                    true => record.current = Some(instance),
-                    false => record.deposed.push(instance),
-                }
+                let leaving = instance.status == Status::Deleting;
+                record.put(instance, current && !leaving);
             }
         }
+        let generations = found.iter().filter(|(_, seen)| !seen.is_empty()).map(|((_, generation), _)| *generation);
+        next.generation = next.generation.max(generations.max().unwrap_or_default());
         // What is left was found under our ownership without being in the state: a lost state, or a lost answer.
-        for ((_, generation), (type_name, region, data)) in found {
-            let known = graph.get(data.address.as_str()).filter(|node| node.schema.type_name == type_name && &*node.region == region);
-            drift.push(Drift { address: data.address.clone(), kind: DriftKind::Unknown });
-            let record = next.resources.entry(data.address.clone()).or_insert_with(|| Record {
-                type_name: type_name.to_owned(),
-                region: region.to_owned(),
-                on_remove: known.map_or(OnRemove::Destroy, |node| node.on_remove),
-                needs: known
-                    .map(|node| graph.needs(node.address.as_str()).map(|(n, _)| n.address.clone()).collect())
-                    .unwrap_or_default(),
-                current: None,
-                deposed: Vec::new(),
-            });
-            let mut instance = Instance {
-                generation,
-                token: state.token(&data.address, generation),
-                args: data.args.clone().unwrap_or(Value::Null),
-                outputs: None,
-                tags: BTreeMap::new(),
-                status: Status::Ready,
-            };
-            take_in(&mut instance, data);
-            let newer = record.current.as_ref().is_none_or(|current| current.generation < generation);
-            if newer && instance.status != Status::Deleting {
-                record.deposed.extend(record.current.replace(instance));
-            } else {
-                record.deposed.push(instance);
+        for ((address, generation), seen) in found {
+            for Seen { type_name, region, data } in seen {
+                drift.push(Drift { address: address.clone(), kind: DriftKind::Unknown });
+                adopt(graph, &mut next, &address, generation, (type_name, region), data);
             }
         }
-        let seen = self.found.iter().map(|(_, _, data)| data.generation).max().unwrap_or_default();
-        next.generation = next.generation.max(seen);
-        next.resources.retain(|_, record| record.current.is_some() || !record.deposed.is_empty());
+        next.resources.retain(|_, record| record.copies().next().is_some());
         (next, drift)
     }
+
+    /// What carries the stack's ownership, by address and generation: more than one when a create was made twice.
+    fn owned(&self, graph: &Graph) -> BTreeMap<(Address, u32), Vec<Seen<'_>>> {
+        let mut found: BTreeMap<(Address, u32), Vec<Seen<'_>>> = BTreeMap::new();
+        for (type_name, region, data) in &self.found {
+            // What was looked up is nobody's resource.
+            let looked_up = graph.get(data.address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup);
+            if looked_up || data.generation == PINNED {
+                continue;
+            }
+            let seen = found.entry((data.address.clone(), data.generation)).or_default();
+            // Pages of a list may overlap.
+            if seen.iter().all(|other| other.data.outputs != data.outputs || other.type_name != type_name) {
+                seen.push(Seen { type_name, region, data });
+            }
+        }
+        found
+    }
+}
+
+/// One object that a read found.
+struct Seen<'o> {
+    type_name: &'o str,
+    region: &'o str,
+    data: &'o FoundData,
+}
+
+/// The object that a copy is: the one with its outputs, else one that is not leaving.
+fn take<'o>(seen: &mut Vec<Seen<'o>>, copy: &Instance) -> Option<Seen<'o>> {
+    let same = seen.iter().position(|seen| copy.outputs.as_ref() == Some(&seen.data.outputs));
+    let staying = || seen.iter().position(|seen| seen.data.health != Health::Leaving);
+    let at = same.or_else(staying).or(if seen.is_empty() { None } else { Some(0) })?;
+    Some(seen.remove(at))
+}
+
+/// Takes an object into the state that the state did not know.
+fn adopt(graph: &Graph, state: &mut State, address: &Address, generation: u32, home: (&str, &str), data: &FoundData) {
+    let (type_name, region) = home;
+    let node = graph.get(address.as_str()).filter(|node| (node.schema.type_name, &*node.region) == home);
+    let needs: Vec<Address> =
+        node.map(|_| graph.needs(address.as_str()).map(|(need, _)| need.address.clone()).collect()).unwrap_or_default();
+    let token = state.token(address, generation);
+    let twice = state.instance(address.as_str(), generation).is_some();
+    let record = state.resources.entry(address.clone()).or_insert_with(|| Record {
+        type_name: type_name.to_owned(),
+        region: region.to_owned(),
+        on_remove: node.map_or(OnRemove::Destroy, |node| node.on_remove),
+        needs: needs.clone(),
+        current: None,
+        deposed: Vec::new(),
+    });
+    let mut instance = Instance {
+        generation,
+        token,
+        args: data.args.clone().unwrap_or(Value::Null),
+        outputs: None,
+        // Where the provider has no tags there is nothing to bring back.
+        tags: node.map(|node| node.tags.as_ref().clone()).unwrap_or_default(),
+        status: Status::Ready,
+        former: None,
+    };
+    take_in(&mut instance, data);
+    let newest = record.current.as_ref().is_none_or(|current| current.generation < generation);
+    if newest && instance.status != Status::Deleting && !twice {
+        record.depose(type_name, region, &needs);
+        record.current = Some(instance);
+        return;
+    }
+    if twice {
+        // A create call was made twice and both had an effect: the second object goes, under a number of its own.
+        state.generation += 1;
+        instance.generation = state.generation;
+        instance.token = state.token(address, instance.generation);
+        instance.status = Status::Deleting;
+    }
+    let Some(record) = state.resources.get_mut(address) else { return };
+    if (record.type_name.as_str(), record.region.as_str()) != home {
+        let (type_name, region) = (type_name.to_owned(), region.to_owned());
+        instance.former = Some(Box::new(Former { type_name, region, needs }));
+    }
+    record.deposed.push(instance);
 }
 
 /// Corrects a copy by what was read.

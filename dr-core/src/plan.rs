@@ -13,9 +13,10 @@ use crate::address::Address;
 use crate::diff::Change;
 use crate::error::{Action, CloudError};
 use crate::graph::Graph;
+use crate::journal::{Entry, New, What};
 use crate::observed::Drift;
 use crate::resource::{Need, OnRemove};
-use crate::state::{FORMAT, State};
+use crate::state::{FORMAT, IllegalEntry, State};
 use crate::value::Value;
 
 /// The number of a step in its plan.
@@ -152,6 +153,12 @@ pub enum PlanError {
         /// The line of the program.
         at: String,
     },
+    /// A resource of the stack is looked up instead.
+    #[error("{address} is a resource of this stack and is now looked up: give the lookup another name")]
+    NowLookedUp {
+        /// The resource.
+        address: Address,
+    },
     /// The steps need each other.
     #[error("the steps need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "))]
     Cycle(Vec<Address>),
@@ -231,13 +238,19 @@ impl Plan {
         counts
     }
 
-    /// The plan as bytes for a file.
+    /// The plan as bytes for a file, with the state that it starts from.
     ///
     /// # Panics
     /// Never: plans serialise.
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
-        serde_json::to_vec_pretty(self).expect("a plan has text keys only")
+        #[derive(Serialize)]
+        struct Saved<'p> {
+            #[serde(flatten)]
+            plan: &'p Plan,
+            start: &'p Option<State>,
+        }
+        serde_json::to_vec_pretty(&Saved { plan: self, start: &self.start }).expect("a plan has text keys only")
     }
 
     /// Reads a saved plan and checks that program and state are those that it was made from.
@@ -250,16 +263,23 @@ impl Plan {
         struct Format {
             format: u32,
         }
+        #[derive(Deserialize)]
+        struct Start {
+            start: State,
+        }
         let Format { format } = serde_json::from_slice(bytes).map_err(SavedPlanError::Form)?;
         if format > FORMAT {
             return Err(SavedPlanError::Newer { found: format });
         }
         let mut plan: Plan = serde_json::from_slice(bytes).map_err(SavedPlanError::Form)?;
+        let Start { start } = serde_json::from_slice(bytes).map_err(SavedPlanError::Form)?;
         let other = |what: String| Err(SavedPlanError::Other { what });
         if plan.stack != state.stack {
             return other(format!("stack `{}`", plan.stack));
         }
-        if plan.lineage != state.lineage {
+        // A stack without a state gets a new lineage each time it is looked at; the plan brings the one that it will have.
+        let fresh = state.serial == 0 && state.is_empty();
+        if plan.lineage != state.lineage && !fresh {
             return other("another state of the stack".to_owned());
         }
         if plan.serial != state.serial {
@@ -268,13 +288,53 @@ impl Plan {
         if plan.program != digest(graph) {
             return other("another version of the program".to_owned());
         }
-        if plan.steps.iter().enumerate().any(|(at, step)| {
-            step.id as usize != at || step.after.iter().any(|(before, _)| *before as usize >= at)
-        }) {
+        if !plan.fits(&start) {
             return other("nothing: its steps do not fit together".to_owned());
         }
-        plan.start = Some(state.clone());
+        plan.start = Some(start);
         Ok(plan)
+    }
+
+    /// Whether the steps, done one after another, lead from the state to another one: what a run relies on.
+    fn fits(&self, start: &State) -> bool {
+        let mut state = start.clone();
+        let same = (&start.stack, &start.lineage, start.serial) == (&self.stack, &self.lineage, self.serial);
+        // A year; more is no duration that a type has.
+        let sane = |step: &Step| (0.0..=31_536_000.0).contains(&step.expected_s);
+        let follows = |(at, step): (usize, &Step)| {
+            let ordered = step.id as usize == at && step.after.iter().all(|(before, _)| (*before as usize) < at);
+            ordered && sane(step) && step.rehearse(&mut state).is_ok()
+        };
+        same && start.check().is_ok() && self.steps.iter().enumerate().all(follows)
+    }
+}
+
+impl Step {
+    /// Records what a run records when the step goes well.
+    fn rehearse(&self, state: &mut State) -> Result<(), IllegalEntry> {
+        let outputs = match self.action {
+            Action::Delete | Action::Forget => None,
+            _ => Some(Value::Null),
+        };
+        let mut events = Vec::new();
+        if let Some(from) = &self.from {
+            events.push(What::Moved { from: from.clone() });
+        }
+        let create = (self.action == Action::Create).then(|| New {
+            type_name: self.type_name.clone(),
+            region: self.region.clone(),
+            token: self.token.clone(),
+            on_remove: self.on_remove,
+            needs: self.needs.clone(),
+        });
+        let (action, args, tags, needs) = (self.action, Value::Null, BTreeMap::new(), self.needs.clone());
+        events.push(What::Began { action, args, tags, needs, create });
+        events.push(What::Succeeded { action, outputs });
+        for event in events {
+            let (address, generation) = (self.address.clone(), self.generation);
+            state.apply(&Entry { seq: state.serial, address, generation, event })?;
+        }
+        Ok(())
     }
 }
 

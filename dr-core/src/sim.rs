@@ -57,6 +57,7 @@ use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::driver::{Applied, Cancel, Session, SessionError};
 use crate::engine::{Limits, Outcome, Report};
@@ -402,6 +403,16 @@ impl World {
         let stack = self.state().stack;
         let mut inner = self.shared.lock();
         inner.disk = Disk::new(&stack, &lineage(self.seed, self.lost), self.seed);
+    }
+
+    /// The next program is another stack, with a disk of its own, in the same cloud.
+    pub fn forget_stack(&mut self) {
+        self.named = false;
+    }
+
+    /// Objects made from now on are left out of lists for this long.
+    pub fn hide_new(&mut self, time: Duration) {
+        self.shared.lock().cloud.hidden_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     }
 
     /// Somebody deletes the resource at this address behind the back of the stack. Whether there was one.

@@ -14,6 +14,9 @@ use crate::value::{self, Value};
 /// The version of the state's and the journal's format that this build writes; a newer one is refused.
 pub const FORMAT: u32 = 1;
 
+/// The generation of what was looked up and kept: resources begin at 1.
+pub(crate) const PINNED: u32 = 0;
+
 /// The resources of one stack as of the last recorded step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct State {
@@ -70,6 +73,92 @@ pub struct Instance {
     pub tags: BTreeMap<String, String>,
     /// How far it is.
     pub status: Status,
+    /// What the record said before the copy was replaced, where its successor differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Box<Former>>,
+}
+
+/// What is particular to a replaced copy: its successor may be of another type, in another region, and need other things.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Former {
+    /// Its type.
+    pub type_name: String,
+    /// Its region at the provider.
+    pub region: String,
+    /// The addresses it takes values from or comes after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Address>,
+}
+
+impl Record {
+    /// All copies: the one in use, then those that were replaced.
+    pub fn copies(&self) -> impl Iterator<Item = &Instance> {
+        self.current.iter().chain(&self.deposed)
+    }
+
+    /// Type and region of one of its copies.
+    #[must_use]
+    pub fn home<'a>(&'a self, copy: &'a Instance) -> (&'a str, &'a str) {
+        match &copy.former {
+            Some(former) => (&former.type_name, &former.region),
+            None => (&self.type_name, &self.region),
+        }
+    }
+
+    /// What any of its copies needs.
+    pub(crate) fn all_needs(&self) -> Vec<Address> {
+        let formers = self.deposed.iter().filter_map(|copy| copy.former.as_ref());
+        let mut needs: Vec<Address> = formers.flat_map(|former| &former.needs).chain(&self.needs).cloned().collect();
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+
+    /// The copy in use has a successor from now on, of this type, in this region and with these needs.
+    pub(crate) fn depose(&mut self, type_name: &str, region: &str, needs: &[Address]) {
+        self.deposed.extend(self.current.take());
+        if (self.type_name.as_str(), self.region.as_str(), self.needs.as_slice()) != (type_name, region, needs) {
+            for old in self.deposed.iter_mut().filter(|old| old.former.is_none()) {
+                let (type_name, region) = (self.type_name.clone(), self.region.clone());
+                old.former = Some(Box::new(Former { type_name, region, needs: self.needs.clone() }));
+            }
+        }
+        type_name.clone_into(&mut self.type_name);
+        region.clone_into(&mut self.region);
+        self.needs = needs.to_vec();
+    }
+
+    /// Takes all copies out, each with whether it was in use.
+    pub(crate) fn take_copies(&mut self) -> impl Iterator<Item = (Instance, bool)> + use<> {
+        let deposed = std::mem::take(&mut self.deposed).into_iter().map(|copy| (copy, false));
+        self.current.take().into_iter().map(|copy| (copy, true)).chain(deposed)
+    }
+
+    /// Adds a copy that is in use, or was replaced.
+    pub(crate) fn put(&mut self, copy: Instance, current: bool) {
+        if current {
+            self.current = Some(copy);
+        } else {
+            self.deposed.push(copy);
+        }
+    }
+
+    /// What was at one address is at another now.
+    pub(crate) fn rename_needs(&mut self, from: &Address, to: &Address) {
+        let formers = self.deposed.iter_mut().filter_map(|copy| copy.former.as_mut());
+        let lists = formers.map(|former| &mut former.needs).chain([&mut self.needs]);
+        lists.flatten().filter(|need| *need == from).for_each(|need| *need = to.clone());
+    }
+
+    /// The newest of the replaced copies is in use again.
+    fn restore(&mut self) {
+        let newest = self.deposed.iter().enumerate().max_by_key(|(_, copy)| copy.generation).map(|(at, _)| at);
+        self.current = newest.map(|at| self.deposed.remove(at));
+        if let Some(former) = self.current.as_mut().and_then(|copy| copy.former.take()) {
+            let Former { type_name, region, needs } = *former;
+            (self.type_name, self.region, self.needs) = (type_name, region, needs);
+        }
+    }
 }
 
 /// How far a resource is.
@@ -164,13 +253,19 @@ impl State {
             if record.current.is_none() && record.deposed.is_empty() {
                 return fail("a record without any copy");
             }
-            let mut generations: Vec<u32> =
-                record.current.iter().chain(&record.deposed).map(|instance| instance.generation).collect();
+            let mut generations: Vec<u32> = record.copies().map(|instance| instance.generation).collect();
             generations.sort_unstable();
             if generations.windows(2).any(|pair| pair[0] == pair[1]) {
                 return fail("two copies of one generation");
             }
-            for instance in record.current.iter().chain(&record.deposed) {
+            let newest = record.current.as_ref().map_or(u32::MAX, |current| current.generation);
+            if record.deposed.iter().any(|old| old.generation > newest && old.status != Status::Deleting) {
+                return fail("the copy in use is not the newest");
+            }
+            if record.current.as_ref().is_some_and(|current| current.former.is_some()) {
+                return fail("the copy in use is described as a replaced one");
+            }
+            for instance in record.copies() {
                 let works = matches!(instance.status, Status::Ready | Status::Accepted | Status::Updating);
                 if works && instance.outputs.is_none() {
                     return fail("a working copy without outputs");
@@ -207,15 +302,13 @@ impl State {
                 if !again && record.current.iter().chain(&record.deposed).any(|i| i.generation >= generation) {
                     return illegal("the generation exists already");
                 }
-                // A copy that is still there when its successor is begun is the old half of a replacement.
-                if let (false, Some(old)) = (again, record.current.take()) {
-                    record.deposed.push(old);
+                if again {
+                    record.current = None;
                 }
+                // A copy that is still there when its successor is begun is the old half of a replacement.
+                record.depose(&new.type_name, &new.region, &new.needs);
                 self.generation = self.generation.max(generation);
-                record.type_name.clone_from(&new.type_name);
-                record.region.clone_from(&new.region);
                 record.on_remove = new.on_remove;
-                record.needs.clone_from(&new.needs);
                 record.current = Some(Instance {
                     generation,
                     token: new.token.clone(),
@@ -223,6 +316,7 @@ impl State {
                     outputs: None,
                     tags: tags.clone(),
                     status: Status::Creating,
+                    former: None,
                 });
             }
             What::Began { action: Action::Create, create: None, .. } => return illegal("it says nothing of the resource"),
@@ -234,19 +328,26 @@ impl State {
                 instance.args = args.clone();
                 instance.tags = tags.clone();
                 instance.status = Status::Updating;
-                record.needs.clone_from(needs);
+                // Until the call is answered it may still use what it used before.
+                record.needs.extend(needs.iter().filter(|need| !record.needs.contains(need)).cloned().collect::<Vec<_>>());
             }
             What::Began { action: Action::Delete, .. } => {
                 let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
-                instance.status = Status::Deleting;
+                // What may not exist at all stays a question until it is answered.
+                if instance.outputs.is_some() {
+                    instance.status = Status::Deleting;
+                }
             }
             // Taking over and dropping change the record in one entry, when they succeed.
             What::Began { action: Action::Adopt | Action::Forget | Action::Settle, .. } => {}
-            What::Accepted { outputs } => {
+            What::Accepted { outputs, needs } => {
                 let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
                 if let Some(outputs) = outputs {
                     instance.outputs = Some(outputs.clone());
                     instance.status = Status::Accepted;
+                }
+                if let (Some(needs), Some(record)) = (needs, self.resources.get_mut(address)) {
+                    record.needs.clone_from(needs);
                 }
             }
             What::Succeeded { action: Action::Delete | Action::Forget, .. } => {
@@ -272,11 +373,11 @@ impl State {
                 }
                 instance.status = Status::Ready;
             }
-            What::Failed { error, .. } => {
+            What::Failed { action, error } => {
                 let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
                 // A create that was refused for certain left nothing behind; anything else is asked about in the next run.
                 let never_was = instance.status == Status::Creating && instance.outputs.is_none();
-                if never_was && error.certainty == crate::error::Certainty::NotApplied {
+                if *action == Action::Create && never_was && error.certainty == crate::error::Certainty::NotApplied {
                     self.drop_copy(address, generation);
                 }
             }
@@ -291,9 +392,7 @@ impl State {
                 let Some(record) = self.resources.remove(from) else { return illegal("the old address has nothing") };
                 self.resources.insert(address.clone(), record);
                 for record in self.resources.values_mut() {
-                    for need in record.needs.iter_mut().filter(|need| *need == from) {
-                        *need = address.clone();
-                    }
+                    record.rename_needs(from, address);
                 }
             }
         }
@@ -317,8 +416,7 @@ impl State {
         if let Some(record) = self.resources.get_mut(address) {
             if record.current.as_ref().is_some_and(|i| i.generation == generation) {
                 // The predecessor of a replacement that never came into being is in use again.
-                let newest = record.deposed.iter().enumerate().max_by_key(|(_, i)| i.generation).map(|(at, _)| at);
-                record.current = newest.map(|at| record.deposed.remove(at));
+                record.restore();
             } else {
                 record.deposed.retain(|i| i.generation != generation);
             }

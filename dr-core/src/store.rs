@@ -392,6 +392,9 @@ pub fn parse_snapshot(path: &Path, bytes: &[u8]) -> Result<State, StoreError> {
         .and_then(|rest| rest.split_once(' '))
         .ok_or_else(|| damaged("it does not begin with `dr state`"))?;
     let format: u32 = format.parse().map_err(|_| damaged("its format is no number"))?;
+    if format == 0 {
+        return Err(damaged("its format is 0"));
+    }
     if format > FORMAT {
         return Err(StoreError::Newer { path: path.to_owned(), found: format });
     }

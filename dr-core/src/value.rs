@@ -656,7 +656,7 @@ mod tests {
 
     #[test]
     fn a_text_resolves_when_all_its_pieces_do() {
-        let value = linked(text!("https://{}:{}/", output(3), 443_u16).into_input());
+        let value = linked(IntoInput::<String>::into_input(text!("https://{}:{}/", output(3), 443_u16)));
         assert_eq!(display(&value), "https://${global/n3.id}:443/");
         let outputs = json!({"id": "api"});
         assert_eq!(resolve(&value, &|r| r.select(&outputs)), (json!("https://api:443/"), true));

@@ -56,9 +56,26 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     travel: Mutex<Travel>,
     log: Mutex<Log>,
-    /// Requests that were sent and whose senders are gone.
+    /// Requests that were sent and have not arrived, by number.
+    in_flight: Mutex<BTreeMap<u64, Flight>>,
+    /// Of those, the ones whose senders are gone.
     orphans: Mutex<Vec<Flight>>,
+    watcher: Mutex<Option<Box<Watcher>>>,
     partitions: Mutex<BTreeMap<(String, String), RetryPartition>>,
+}
+
+/// Who looks at every point at which a program could die.
+type Watcher = dyn FnMut(&Passing<'_>) + Send;
+
+/// A point at which a program could die, while it goes past it; see [`Cloud::watch_points`].
+pub struct Passing<'a> {
+    shared: &'a Shared,
+    /// Which point; calls are counted from 1 and from the last [`Faults::crash_at`].
+    pub point: CrashPoint,
+    /// The SDK's name of the service.
+    pub service: &'a str,
+    /// `CreateVpc`, for example.
+    pub operation: &'a str,
 }
 
 #[derive(Debug, Default)]
@@ -158,7 +175,9 @@ impl Cloud {
             world: Mutex::new(world),
             travel: Mutex::new(Travel::seeded(seed ^ 0x7472_6176_656c)),
             log: Mutex::new(Log { sent, ..Log::default() }),
+            in_flight: Mutex::default(),
             orphans: Mutex::default(),
+            watcher: Mutex::default(),
             partitions: Mutex::default(),
         };
         Cloud { shared: Arc::new(shared) }
@@ -197,6 +216,18 @@ impl Cloud {
                 Err(Crashed(faults.buried().expect("the drive was stopped because of a crash")))
             }
         }
+    }
+
+    /// Shows every point at which the program could die while it runs past it, which is cheaper than to let it die at each of
+    /// them: what it would leave is [`Passing::remains`]. Replaces an earlier watcher.
+    pub fn watch_points(&self, watch: impl FnMut(&Passing<'_>) + Send + 'static) {
+        *lock(&self.shared.watcher) = Some(Box::new(watch));
+    }
+
+    /// Ends [`watch_points`](Cloud::watch_points), and drops what the watcher holds.
+    pub fn unwatch(&self) {
+        let watcher = lock(&self.shared.watcher).take();
+        drop(watcher);
     }
 
     /// How long a request travels, there and back; 80 ms without jitter unless set. Jitter adds up to that much, seeded.
@@ -309,6 +340,27 @@ impl fmt::Debug for Cloud {
     }
 }
 
+impl Passing<'_> {
+    /// The account as it is after the program died here: what it had sent has arrived. A cloud of its own, which goes on from
+    /// this instant without faults; the program, which lives on, has no part in it.
+    #[must_use]
+    pub fn remains(&self) -> Cloud {
+        let world = self.shared.world().clone();
+        let sent = lock(&self.shared.log).sent;
+        let cloud = Cloud::assemble(world, SimClock::starting_at(self.shared.clock.now_ms()), sent);
+        let flights: Vec<Flight> = lock(&self.shared.in_flight).values().chain(&*lock(&self.shared.orphans)).cloned().collect();
+        lock(&cloud.shared.orphans).extend(flights);
+        cloud.shared.land_all_orphans();
+        cloud
+    }
+}
+
+impl fmt::Debug for Passing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}.{}", self.point, self.service, self.operation)
+    }
+}
+
 impl Shared {
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         // A handler that panicked may have left the world half changed; going on would hide the first failure.
@@ -348,9 +400,29 @@ impl Shared {
         partitions.entry((service.to_owned(), region.to_owned())).or_insert_with(fresh).clone()
     }
 
-    /// A request whose sender is gone; it lands at its time.
-    pub(crate) fn orphan(&self, flight: Flight) {
-        lock(&self.orphans).push(flight);
+    pub(crate) fn send(&self, flight: Flight) {
+        lock(&self.in_flight).insert(flight.number, flight);
+    }
+
+    /// The request at its destination, when its sender still waits for it.
+    pub(crate) fn arrive(&self, number: u64) -> Option<Flight> {
+        lock(&self.in_flight).remove(&number)
+    }
+
+    /// The sender of a request is gone; when it is still under way, it lands at its time.
+    pub(crate) fn orphan(&self, number: u64) {
+        let flight = lock(&self.in_flight).remove(&number);
+        lock(&self.orphans).extend(flight);
+    }
+
+    /// The program goes past a point at which it could die.
+    pub(crate) fn pass(&self, point: CrashPoint, service: &str, operation: &str) {
+        // Taken out, so that the watcher may use the cloud.
+        let watcher = lock(&self.watcher).take();
+        if let Some(mut watch) = watcher {
+            watch(&Passing { shared: self, point, service, operation });
+            lock(&self.watcher).get_or_insert(watch);
+        }
     }
 
     /// Lands the orphans that have arrived by `now_ms`.

@@ -16,7 +16,7 @@ mod world;
 
 pub use aws::{Aws, OpenError};
 pub use clock::{EPOCH_MS, Hold, SimClock};
-pub use cloud::{CallRecord, Cloud, Crashed, LoadError, Outcome};
+pub use cloud::{CallRecord, Cloud, Crashed, LoadError, Outcome, Passing};
 pub use data::{
     Caches, DataFault, DataFaults, Edge, Failure, Handlers, Health, HealthEvent, Hop, Internet, Message, Part, Request,
     Resolver, Response, Service, Window,

@@ -37,7 +37,7 @@ use aws_types::region::Region;
 
 use crate::cloud::{Outcome, Shared};
 use crate::control::{Answer, Call, Operation, Refusal, ec2};
-use crate::faults::Fault;
+use crate::faults::{CrashPoint, Fault};
 
 /// The SDK's default connect time-out: how long a caller waits for a region that is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
@@ -203,8 +203,9 @@ impl HttpConnector for Wire {
 }
 
 /// A request on its way to the cloud. What was sent arrives, even when the sender has died or given up by then.
+#[derive(Clone)]
 pub(crate) struct Flight {
-    number: u64,
+    pub(crate) number: u64,
     service: Cow<'static, str>,
     operation: Cow<'static, str>,
     region: String,
@@ -219,17 +220,15 @@ impl Flight {
     }
 }
 
-/// Holds a flight while its sender waits; handed over to the cloud when the sender is dropped before the arrival.
+/// A flight whose sender waits; an orphan when the sender is dropped before the arrival.
 struct Sending {
     shared: Arc<Shared>,
-    flight: Option<Flight>,
+    number: u64,
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
-        if let Some(flight) = self.flight.take() {
-            self.shared.orphan(flight);
-        }
+        self.shared.orphan(self.number);
     }
 }
 
@@ -242,6 +241,7 @@ struct Landed {
 async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<HttpResponse, ConnectorError> {
     let Parcel { ticket: Ticket { service, operation, .. }, region, slot } = parcel;
     let (point, dies) = shared.faults.crashes_before_sending();
+    shared.pass(CrashPoint::Before(point), &service, &operation);
     if dies {
         return std::future::pending().await;
     }
@@ -249,10 +249,13 @@ async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<H
     let number = shared.next_number();
     let arrives_ms = shared.clock.now_ms() + u64::try_from(there.as_millis()).unwrap_or(u64::MAX);
     let flight = Flight { number, service: service.clone(), operation: operation.clone(), region, input, arrives_ms };
-    let mut sending = Sending { shared: shared.clone(), flight: Some(flight) };
+    shared.send(flight);
+    let sending = Sending { shared: shared.clone(), number };
     shared.clock.sleep(there).await;
-    let flight = sending.flight.take().expect("only this function takes it");
+    let flight = shared.arrive(number).expect("only the sender takes it");
+    drop(sending);
     let landed = land(&shared, flight);
+    shared.pass(CrashPoint::After(point), &service, &operation);
     if shared.faults.crashes_after_doing(point) {
         return std::future::pending().await;
     }

@@ -7,9 +7,7 @@ use super::server::ServerHandle;
 use super::vpc::NetworkHandle;
 use crate::ec2::{Port, SecurityGroup};
 use crate::elbv2::{HealthCheck, Listener, LoadBalancer, TargetGroup, TargetRegistration};
-use crate::ids::{
-    CertificateArn, InstanceId, ListenerArn, LoadBalancerArn, SecurityGroupId, SubnetId, TargetGroupArn, VpcId,
-};
+use crate::ids::{CertificateArn, ListenerArn, LoadBalancerArn, SecurityGroupId, SubnetId, TargetGroupArn, VpcId};
 
 /// An internal load balancer in the private subnets of a network, in front of servers: HTTP on port 80, HTTPS with a certificate.
 ///
@@ -18,7 +16,7 @@ use crate::ids::{
 pub struct PrivateAlb<R: Region> {
     vpc: Output<VpcId<R>>,
     subnets: Vec<Output<SubnetId<R>>>,
-    targets: Vec<(Output<InstanceId<R>>, Output<SecurityGroupId<R>>, u16)>,
+    targets: Vec<ServerHandle<R>>,
     port: Option<u16>,
     certificate: Option<Input<CertificateArn<R>>>,
     health: HealthCheck,
@@ -43,7 +41,7 @@ impl<R: Region> PrivateAlb<R> {
     /// In front of this server, on the port on which it serves.
     #[must_use]
     pub fn target(mut self, server: &ServerHandle<R>) -> Self {
-        self.targets.push((server.instance, server.group, server.port));
+        self.targets.push(server.clone());
         self
     }
 
@@ -111,7 +109,7 @@ impl<R: Region> Construct<R> for PrivateAlb<R> {
         let group = scope.add("group", SecurityGroup::new(self.vpc));
         let balancer = scope.add("balancer", LoadBalancer::internal(self.subnets).group(group.id));
         // Targets on other ports than the group's are registered with theirs.
-        let target_port = self.targets.first().map_or(80, |(_, _, port)| *port);
+        let target_port = self.targets.first().map_or(80, |server| server.port);
         let targets = TargetGroup::new(self.vpc, target_port).health(self.health);
         let targets = scope.add("targets", targets.deregistration_delay_s(self.deregistration_delay_s));
         let port = self.port.unwrap_or(if self.certificate.is_some() { 443 } else { 80 });
@@ -121,16 +119,16 @@ impl<R: Region> Construct<R> for PrivateAlb<R> {
         };
         let listener = scope.add("listener", listener);
         let mut serving = Order::new().and(&balancer);
-        for (number, (instance, server, server_port)) in self.targets.into_iter().enumerate() {
-            let allowed = scope.add(("to-target", number), group.allow_to(&server, Port::tcp(server_port)));
+        for (number, server) in self.targets.into_iter().enumerate() {
+            let allowed = scope.add(("to_target", number), group.allow_to(&server, Port::tcp(server.port)));
             // Health is checked only once a listener forwards to the group, and passes only once the rules are there.
             let mut reachable = Order::new().and(&listener);
             for rule in [allowed.egress, allowed.ingress].iter().flatten() {
                 reachable = reachable.and(rule);
             }
-            let mut registration = TargetRegistration::new(targets.arn, instance);
-            if server_port != target_port {
-                registration = registration.port(server_port);
+            let mut registration = TargetRegistration::new(targets.arn, server.instance);
+            if server.port != target_port {
+                registration = registration.port(server.port);
             }
             serving = serving.and(&reachable.before(&scope).add(("target", number), registration));
         }
@@ -159,7 +157,7 @@ mod tests {
     fn the_listener_does_not_wait_for_the_load_balancer_and_the_target_waits_for_the_listener() {
         let stack = Stack::build("shop", |stack| {
             let (east, global) = (stack.region(UsEast1), stack.region(Global));
-            let role = global.add("server-role", ServerRole::new());
+            let role = global.add("server_role", ServerRole::new());
             let network = east.add("net", Network::new(cidr!("10.0.0.0/16")));
             let servers = [0, 1].map(|zone| {
                 east.add(("server", zone), Server::nginx(&network, role.profile).zone(zone).port(8080 + zone as u16))
@@ -169,12 +167,11 @@ mod tests {
             east.add("from-net", alb.allow_from_range(network.cidr, Port::tcp(alb.port)));
         })
         .unwrap();
-        let need = |of: &str, on: &str| {
-            stack.needs(of).find(|(node, _)| node.address.as_str() == on).map(|(_, need)| need)
-        };
+        let need =
+            |of: &str, on: &str| stack.needs(of).find(|(node, _)| node.address.as_str() == on).map(|(_, need)| need);
         assert_eq!(need("us-east-1/alb.listener", "us-east-1/alb.balancer"), Some(Need::Accepted));
         assert_eq!(need("us-east-1/alb.target[0]", "us-east-1/alb.listener"), Some(Need::Ready));
-        assert_eq!(need("us-east-1/alb.target[1]", "us-east-1/alb.to-target[1].ingress"), Some(Need::Ready));
+        assert_eq!(need("us-east-1/alb.target[1]", "us-east-1/alb.to_target[1].ingress"), Some(Need::Ready));
         let port = |number: u32| stack.get(&format!("us-east-1/alb.target[{number}]")).unwrap().inputs["port"].clone();
         assert_eq!((port(0), port(1)), (serde_json::Value::Null, 8081.into()));
         assert_eq!(stack.get("us-east-1/alb.targets").unwrap().inputs["port"], 8080);

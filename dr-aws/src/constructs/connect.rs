@@ -97,9 +97,7 @@ impl<R: Region> Construct<R> for Allow<R> {
     fn build(self, scope: Scope<'_, R>) -> AllowHandle<R> {
         let Allow { from, to, ports } = self;
         let egress = match from {
-            Side::Group(group) => {
-                Some(scope.add("egress", SecurityGroupRule::egress(group, ports.clone(), to.peer())))
-            }
+            Side::Group(group) => Some(scope.add("egress", SecurityGroupRule::egress(group, ports.clone(), to.peer()))),
             Side::Range(_) => None,
         };
         let ingress = match to {

@@ -27,7 +27,7 @@
 //!
 //! let stack = Stack::build("shop", |stack| {
 //!     let (east, global) = (stack.region(UsEast1), stack.region(Global));
-//!     let role = global.add("server-role", ServerRole::new());
+//!     let role = global.add("server_role", ServerRole::new());
 //!     let network = east.add("network", Network::new(cidr!("10.0.0.0/16")).zones(3));
 //!     let server = east.add("server", Server::nginx(&network, role.profile));
 //!     let alb = east.add("alb", PrivateAlb::new(&network).target(&server));

@@ -52,7 +52,7 @@ impl Construct<Global> for ServerRole {
 
     fn build(self, scope: Scope<'_, Global>) -> ServerRoleHandle {
         let role = scope.add("role", Role::for_service("ec2.amazonaws.com"));
-        let session = scope.add("session-manager", RolePolicyAttachment::new(role.name, SESSION_MANAGER));
+        let session = scope.add("session_manager", RolePolicyAttachment::new(role.name, SESSION_MANAGER));
         let mut rights = Order::new().and(&session);
         for (number, policy) in self.policies.into_iter().enumerate() {
             let attachment = scope.add(("policy", number), RolePolicyAttachment::new(role.name, policy));
@@ -187,9 +187,14 @@ impl<R: Region> Construct<R> for Server<R> {
         // Packages and Session Manager; DNS and time of the VPC are not filtered.
         let egress = scope.add("https", group.allow_to_range(cidr!("0.0.0.0/0"), Port::tcp(443)));
         if self.zone >= self.places.len() {
-            scope.error(format_args!("zone {} of a network with {} zones, counted from 0", self.zone, self.places.len()));
+            scope.error(format_args!(
+                "zone {} of a network with {} zones, counted from 0",
+                self.zone,
+                self.places.len()
+            ));
         }
-        let (subnet, way_out) = &self.places[self.zone.min(self.places.len() - 1)];
+        let place = self.places.get(self.zone).or(self.places.first());
+        let (subnet, way_out) = place.expect("a network has a subnet in each of its zones, two at least");
         let image = match self.image {
             Image::Given(image) => image,
             Image::AmazonLinux(of) => scope.add("image", Ami::amazon_linux_2023(of)).id.into_input(),
@@ -250,7 +255,7 @@ mod tests {
     fn server(change: impl FnOnce(Server<UsEast1>) -> Server<UsEast1>) -> Result<Stack, dr_core::BuildErrors> {
         Stack::build("shop", |stack| {
             let (east, global) = (stack.region(UsEast1), stack.region(Global));
-            let role = global.add("server-role", ServerRole::new());
+            let role = global.add("server_role", ServerRole::new());
             let network = east.add("net", Network::new(cidr!("10.0.0.0/16")));
             east.add("server", change(Server::nginx(&network, role.profile)));
         })
@@ -259,8 +264,9 @@ mod tests {
     #[test]
     fn it_starts_when_its_way_out_works() {
         let stack = server(|server| server.zone(1)).unwrap();
-        let needs: Vec<_> = stack.needs("us-east-1/server.instance").map(|(node, _)| node.address.to_string()).collect();
-        for need in ["us-east-1/net.nat[1]", "us-east-1/net.private-route[1]", "us-east-1/server.https.egress"] {
+        let needs: Vec<_> =
+            stack.needs("us-east-1/server.instance").map(|(node, _)| node.address.to_string()).collect();
+        for need in ["us-east-1/net.nat[1]", "us-east-1/net.private_route[1]", "us-east-1/server.https.egress"] {
             assert!(needs.iter().any(|address| address == need), "{need} is missing in {needs:?}");
         }
         assert!(!needs.iter().any(|address| address == "us-east-1/net.nat[0]"), "not the way of another zone");

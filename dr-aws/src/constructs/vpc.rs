@@ -4,7 +4,8 @@ use dr_core::{Cidr, Construct, Output, Region, Scope};
 
 use super::connect::Order;
 use crate::ec2::{
-    ElasticIp, GatewayAttachment, InternetGateway, NatGateway, Route, RouteTable, RouteTableAssociation, Subnet, Vpc, Zones,
+    ElasticIp, GatewayAttachment, InternetGateway, NatGateway, Route, RouteTable, RouteTableAssociation, Subnet, Vpc,
+    Zones,
 };
 use crate::ids::{SubnetId, VpcId, ZoneName};
 
@@ -99,8 +100,8 @@ impl<R: Region> Construct<R> for Network {
         let vpc = scope.add("vpc", Vpc::new(self.cidr));
         let gateway = scope.add("gateway", InternetGateway::new());
         let attachment = scope.add("attachment", GatewayAttachment::new(gateway.id, vpc.id));
-        let table = scope.add("public-table", RouteTable::new(vpc.id));
-        let route = scope.add("public-route", Route::to_gateway(table.id, attachment.gateway));
+        let table = scope.add("public_table", RouteTable::new(vpc.id));
+        let route = scope.add("public_route", Route::to_gateway(table.id, attachment.gateway));
 
         let mut handle = NetworkHandle {
             vpc: vpc.id,
@@ -115,10 +116,10 @@ impl<R: Region> Construct<R> for Network {
         for ((zone, name), (private, public)) in (0_u32..).zip(handle.zones.clone()).zip(ranges) {
             let subnet = scope.add(("public", zone), Subnet::new(vpc.id, public, name).public());
             let association = RouteTableAssociation::new(table.id, subnet.id);
-            let association = scope.add(("public-association", zone), association);
+            let association = scope.add(("public_association", zone), association);
             handle.public.push(subnet.id);
             if zone < nats {
-                let ip = scope.add(("nat-ip", zone), ElasticIp::new());
+                let ip = scope.add(("nat_ip", zone), ElasticIp::new());
                 // A NAT gateway that cannot reach the Internet when it is made fails for good.
                 let connected = scope.clone().after(&route).after(&association);
                 nat_gateways.push(connected.add(("nat", zone), NatGateway::new(subnet.id, ip.allocation)));
@@ -128,12 +129,12 @@ impl<R: Region> Construct<R> for Network {
             handle.private.push(subnet.id);
         }
         for (zone, &subnet) in (0_u32..).zip(&handle.private) {
-            let table = scope.add(("private-table", zone), RouteTable::new(vpc.id));
+            let table = scope.add(("private_table", zone), RouteTable::new(vpc.id));
             let association = RouteTableAssociation::new(table.id, subnet);
-            let association = scope.add(("private-association", zone), association);
+            let association = scope.add(("private_association", zone), association);
             let mut egress = Order::new().and(&association);
             if let Some(nat) = nat_gateways.get((zone % nats.max(1)) as usize) {
-                let route = scope.add(("private-route", zone), Route::to_nat(table.id, nat.id));
+                let route = scope.add(("private_route", zone), Route::to_nat(table.id, nat.id));
                 egress = egress.and(nat).and(&route);
             }
             handle.egress.push(egress);
@@ -177,7 +178,7 @@ mod tests {
         ] {
             assert_eq!(count(&stack, type_name), n, "{type_name}");
         }
-        assert!(input(&stack, "us-east-1/net.private-route[2]", "target").contains("us-east-1/net.nat[2]#id"));
+        assert!(input(&stack, "us-east-1/net.private_route[2]", "target").contains("us-east-1/net.nat[2]#id"));
     }
 
     #[test]
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn fewer_nat_gateways_are_shared_and_none_leave_no_way_out() {
         let stack = network(Network::new(cidr!("10.0.0.0/22")).zones(3).nat_gateways(1)).unwrap();
-        assert!(input(&stack, "us-east-1/net.private-route[2]", "target").contains("net.nat[0]#id"));
+        assert!(input(&stack, "us-east-1/net.private_route[2]", "target").contains("net.nat[0]#id"));
         let stack = network(Network::new(cidr!("10.0.0.0/16")).nat_gateways(0)).unwrap();
         assert_eq!((count(&stack, "aws.ec2.nat_gateway"), count(&stack, "aws.ec2.route")), (0, 1));
     }

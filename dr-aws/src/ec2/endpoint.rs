@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_ec2::types::{ResourceType, VpcEndpoint as Described, VpcEndpointType};
 use dr_core::{
-    Anywhere, CloudError, Class, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Settled, Wanted,
 };
 
 use super::{adopt, owned, owned_by, specification, sync_tags};
@@ -155,7 +155,11 @@ impl Lifecycle for VpcEndpoint {
         Ok(VpcEndpointOutputs { id: VpcEndpointId::literal(id) })
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &VpcEndpointArgs) -> Result<VpcEndpointOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &VpcEndpointArgs,
+    ) -> Result<VpcEndpointOutputs, CloudError> {
         let id = prior.outputs.id.as_str();
         sync_tags(cx, id).await?;
         if *args != prior.args {
@@ -186,13 +190,16 @@ impl Lifecycle for VpcEndpoint {
     }
 
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<VpcEndpointOutputs>, CloudError> {
-        let Some(endpoint) = describe(cx, &current.outputs.id).await? else { return Ok(Settled::AskAgainIn(ASK_AGAIN)) };
+        let Some(endpoint) = describe(cx, &current.outputs.id).await? else {
+            return Ok(Settled::AskAgainIn(ASK_AGAIN));
+        };
         Ok(match state(&endpoint).as_str() {
             "available" => Settled::Yes(current.outputs.clone()),
             state @ ("rejected" | "failed" | "expired" | "deleting" | "deleted") => {
                 let error = endpoint.last_error();
                 let code = error.and_then(|error| error.code()).unwrap_or(state);
-                let message = error.and_then(|error| error.message()).unwrap_or("the endpoint does not become available");
+                let message =
+                    error.and_then(|error| error.message()).unwrap_or("the endpoint does not become available");
                 Settled::Failed(CloudError::new("ec2:CreateVpcEndpoint", code, message, Class::Permanent))
             }
             _ => Settled::AskAgainIn(ASK_AGAIN),

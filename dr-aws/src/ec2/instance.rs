@@ -15,8 +15,8 @@ use aws_sdk_ec2::types::{
 };
 use aws_smithy_types::base64;
 use dr_core::{
-    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Settled, Wanted,
 };
 use futures_util::future::try_join_all;
 
@@ -123,7 +123,10 @@ fn check<R: Region>(instance: &Instance<R>, problems: &mut Problems) {
         problems.report("user_data", format_args!("{len} bytes are too many: at most {USER_DATA_LEN_MAX}"));
     }
     if !instance.instance_type.contains('.') {
-        problems.report("instance_type", format_args!("`{}` is no instance type such as `t4g.small`", instance.instance_type));
+        problems.report(
+            "instance_type",
+            format_args!("`{}` is no instance type such as `t4g.small`", instance.instance_type),
+        );
     }
 }
 
@@ -153,7 +156,8 @@ impl Lifecycle for Instance {
         let client = scan.cloud.ec2(&scan.region);
         let pages = client.describe_instances().filters(owned_by(&scan.stack)).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)?;
-        let instances = pages.iter().flat_map(|page| page.reservations()).flat_map(|reservation| reservation.instances());
+        let instances =
+            pages.iter().flat_map(|page| page.reservations()).flat_map(|reservation| reservation.instances());
         try_join_all(instances.filter_map(|instance| read_one(scan, wanted, instance))).await
     }
 
@@ -169,7 +173,8 @@ impl Lifecycle for Instance {
         let metadata = InstanceMetadataOptionsRequest::builder()
             .http_tokens(tokens(args.imds_v2))
             .http_endpoint(InstanceMetadataEndpointState::Enabled);
-        let profile = |name: &InstanceProfileName| IamInstanceProfileSpecification::builder().name(name.as_str()).build();
+        let profile =
+            |name: &InstanceProfileName| IamInstanceProfileSpecification::builder().name(name.as_str()).build();
         let request = cx.cloud.ec2(&cx.owner.region).run_instances().client_token(&cx.owner.token);
         let request = request
             .min_count(1)
@@ -212,7 +217,9 @@ impl Lifecycle for Instance {
 
     /// Whether it runs; starts one that was stopped. A launch can still fail after the call: for want of a disk, or a quota.
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<InstanceOutputs>, CloudError> {
-        let Some(instance) = describe(cx, &current.outputs.id).await? else { return Ok(Settled::AskAgainIn(ASK_AGAIN)) };
+        let Some(instance) = describe(cx, &current.outputs.id).await? else {
+            return Ok(Settled::AskAgainIn(ASK_AGAIN));
+        };
         Ok(match state(&instance) {
             "running" => Settled::Yes(outputs(&instance).promised(CALL_DESCRIBE, "the id")?),
             "terminated" | "shutting-down" => {
@@ -317,7 +324,8 @@ fn read_one<'s>(
             },
             profile,
             user_data,
-            imds_v2: imds.map_or_else(|| want.is_none_or(|want| want.args.imds_v2), |tokens| tokens.as_str() == "required"),
+            imds_v2: imds
+                .map_or_else(|| want.is_none_or(|want| want.args.imds_v2), |tokens| tokens.as_str() == "required"),
         };
         Ok(found(owned, args, outputs, health))
     })
@@ -410,7 +418,8 @@ mod tests {
     async fn a_profile_that_ec2_does_not_know_yet_is_a_matter_of_time() {
         let message = "Value (p) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name";
         let error = ErrorMetadata::builder().code("InvalidParameterValue").message(message).build();
-        let rule = mock!(aws_sdk_ec2::Client::run_instances).then_error(move || RunInstancesError::generic(error.clone()));
+        let rule =
+            mock!(aws_sdk_ec2::Client::run_instances).then_error(move || RunInstancesError::generic(error.clone()));
         let error = Instance::create(&cx(&[&rule]), &args()).await.unwrap_err();
         assert_eq!(error.class, Class::Eventual);
     }

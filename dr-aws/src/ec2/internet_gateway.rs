@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::types::{InternetGateway as Described, ResourceType};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
+    Wanted,
 };
 
 use super::{adopt, owned, owned_by, specification, sync_tags};
@@ -82,7 +83,8 @@ async fn gateways(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
     scan.cloud
         .shared(scan, CALL, "", || async {
             let client = scan.cloud.ec2(&scan.region);
-            let items = client.describe_internet_gateways().filters(owned_by(&scan.stack)).into_paginator().items().send();
+            let items =
+                client.describe_internet_gateways().filters(owned_by(&scan.stack)).into_paginator().items().send();
             items.collect::<Result<Vec<_>, _>>().await.call(CALL)
         })
         .await
@@ -105,7 +107,8 @@ impl Lifecycle for InternetGateway {
         let request = cx.cloud.ec2(&cx.owner.region).create_internet_gateway();
         let request = request.tag_specifications(specification(&cx.owner, ResourceType::InternetGateway));
         let answer = request.send().await.call(CALL)?;
-        let id = answer.internet_gateway.and_then(|gateway| gateway.internet_gateway_id).promised(CALL, "the gateway")?;
+        let id =
+            answer.internet_gateway.and_then(|gateway| gateway.internet_gateway_id).promised(CALL, "the gateway")?;
         Ok(InternetGatewayOutputs { id: InternetGatewayId::literal(id) })
     }
 

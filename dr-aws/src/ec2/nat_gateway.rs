@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_ec2::types::{NatGateway as Described, ResourceType};
 use dr_core::{
-    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
-    Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource,
+    Scan, Settled, Wanted,
 };
 
 use super::{adopt, filter, owned, owned_by, specification, sync_tags};

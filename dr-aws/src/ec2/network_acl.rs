@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::{
     NetworkAcl as Described, NetworkAclEntry as DescribedEntry, PortRange, ResourceType, RuleAction,
 };
 use dr_core::{
-    Anywhere, Cidr, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
-    Resource, Scan, Settled, Wanted,
+    Anywhere, Cidr, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems,
+    Region, Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +144,13 @@ impl Lifecycle for NetworkAcl {
         let request = cx.cloud.ec2(&cx.owner.region).create_network_acl().client_token(&cx.owner.token);
         let request = request.vpc_id(args.vpc.as_str());
         let request = request.tag_specifications(specification(&cx.owner, ResourceType::NetworkAcl));
-        let id = request.send().await.call(CALL)?.network_acl.and_then(|acl| acl.network_acl_id).promised(CALL, "the ACL")?;
+        let id = request
+            .send()
+            .await
+            .call(CALL)?
+            .network_acl
+            .and_then(|acl| acl.network_acl_id)
+            .promised(CALL, "the ACL")?;
         Ok(NetworkAclOutputs { id: NetworkAclId::literal(id) })
     }
 
@@ -171,7 +177,8 @@ impl Lifecycle for NetworkAcl {
         let (id, args) = (current.outputs.id.as_str(), &current.args);
         let acls = of_vpc(cx, &args.vpc).await?;
         let acl = acls.iter().find(|acl| acl.network_acl_id() == Some(id));
-        let acl = acl.ok_or_else(|| CloudError::new(CALL_DESCRIBE, "NotVisible", "it is not listed yet", Class::Eventual))?;
+        let acl =
+            acl.ok_or_else(|| CloudError::new(CALL_DESCRIBE, "NotVisible", "it is not listed yet", Class::Eventual))?;
         let key = |entry: &AclEntry| (entry.direction, entry.number);
         let present: BTreeMap<_, _> = entries(acl).into_iter().map(|entry| (key(&entry), entry)).collect();
         for entry in &args.entries {

@@ -5,7 +5,8 @@
 
 use aws_sdk_ec2::types::{Route as Described, RouteOrigin};
 use dr_core::{
-    Anywhere, Cidr, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Prior, Region, Resource, Scan, Wanted,
+    Anywhere, Cidr, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Prior, Region, Resource, Scan,
+    Wanted,
 };
 
 use super::route_table::tables;

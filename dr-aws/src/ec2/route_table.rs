@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use aws_sdk_ec2::types::{ResourceType, RouteTable as Described};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
+    Wanted,
 };
 
 use super::{adopt, owned, owned_by, specification, sync_tags};
@@ -136,13 +137,14 @@ impl Lifecycle for RouteTableAssociation {
                 table.associations().iter().find(|association| association.subnet_id() == Some(subnet)).cloned()
             };
             let association = tables.iter().find_map(of)?;
-            let health = match association.association_state().and_then(|state| state.state()).map(|state| state.as_str()) {
-                Some("disassociated") => return None,
-                Some("associating") => Health::Pending,
-                Some("disassociating") => Health::Leaving,
-                Some("failed") => Health::Failed,
-                _ => Health::Ready,
-            };
+            let health =
+                match association.association_state().and_then(|state| state.state()).map(|state| state.as_str()) {
+                    Some("disassociated") => return None,
+                    Some("associating") => Health::Pending,
+                    Some("disassociating") => Health::Leaving,
+                    Some("failed") => Health::Failed,
+                    _ => Health::Ready,
+                };
             let table = RouteTableId::literal(association.route_table_id()?);
             let args = RouteTableAssociationArgs { table, subnet: want.args.subnet.clone() };
             let id = RouteTableAssociationId::literal(association.route_table_association_id()?);
@@ -178,7 +180,8 @@ impl Lifecycle for RouteTableAssociation {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let request = cx.cloud.ec2(&cx.owner.region).disassociate_route_table().association_id(prior.outputs.id.as_str());
+        let request =
+            cx.cloud.ec2(&cx.owner.region).disassociate_route_table().association_id(prior.outputs.id.as_str());
         request.send().await.call("ec2:DisassociateRouteTable").gone_ok().map(drop)
     }
 }

@@ -10,8 +10,8 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
-    Settled, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
+    Scan, Settled, Wanted,
 };
 
 use super::{adopt, owned, owned_by, pairs, specification, sync_tags};
@@ -95,7 +95,8 @@ pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedGroup>>,
     scan.cloud
         .shared(scan, CALL, "", || async {
             let client = scan.cloud.ec2(&scan.region);
-            let groups = client.describe_security_groups().filters(owned_by(&scan.stack)).into_paginator().items().send();
+            let groups =
+                client.describe_security_groups().filters(owned_by(&scan.stack)).into_paginator().items().send();
             groups.collect::<Result<Vec<_>, _>>().await.call(CALL)
         })
         .await
@@ -158,7 +159,9 @@ impl Lifecycle for SecurityGroup {
             };
             let description = match group.description() {
                 // The default may have been written out.
-                Some(DESCRIPTION) => want.and_then(|want| want.args.description.clone()).filter(|text| text == DESCRIPTION),
+                Some(DESCRIPTION) => {
+                    want.and_then(|want| want.args.description.clone()).filter(|text| text == DESCRIPTION)
+                }
                 text => text.map(str::to_owned),
             };
             let args = SecurityGroupArgs {
@@ -240,8 +243,9 @@ mod tests {
         [
             mock!(aws_sdk_ec2::Client::describe_security_groups)
                 .then_output(move || DescribeSecurityGroupsOutput::builder().security_groups(group.clone()).build()),
-            mock!(aws_sdk_ec2::Client::describe_security_group_rules)
-                .then_output(move || DescribeSecurityGroupRulesOutput::builder().security_group_rules(rule.clone()).build()),
+            mock!(aws_sdk_ec2::Client::describe_security_group_rules).then_output(move || {
+                DescribeSecurityGroupRulesOutput::builder().security_group_rules(rule.clone()).build()
+            }),
         ]
     }
 

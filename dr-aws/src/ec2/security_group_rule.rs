@@ -9,8 +9,8 @@ use aws_sdk_ec2::types::{
     SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
-    Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
+    Scan, Wanted,
 };
 
 use super::port::{Direction, Peer, PeerArgs, Port};
@@ -93,8 +93,9 @@ fn permission(args: &SecurityGroupRuleArgs) -> IpPermission {
         PeerArgs::Cidr(cidr) => {
             permission.ip_ranges(IpRange::builder().cidr_ip(cidr.to_string()).set_description(description).build())
         }
-        PeerArgs::Group(group) => permission
-            .user_id_group_pairs(UserIdGroupPair::builder().group_id(group.as_str()).set_description(description).build()),
+        PeerArgs::Group(group) => permission.user_id_group_pairs(
+            UserIdGroupPair::builder().group_id(group.as_str()).set_description(description).build(),
+        ),
         PeerArgs::Other(range) => {
             let range = aws_sdk_ec2::types::Ipv6Range::builder().cidr_ipv6(range).set_description(description).build();
             permission.ipv6_ranges(range)
@@ -142,8 +143,7 @@ async fn on_record(
 /// The rules that a group's own answer shows: without their ids and tags.
 fn of_group(group: &DescribedGroup) -> Vec<SecurityGroupRuleArgs> {
     let mut rules = Vec::new();
-    let directions =
-        [(Direction::Ingress, group.ip_permissions()), (Direction::Egress, group.ip_permissions_egress())];
+    let directions = [(Direction::Ingress, group.ip_permissions()), (Direction::Egress, group.ip_permissions_egress())];
     for (direction, permissions) in directions {
         for permission in permissions {
             let ports = Port::from_wire(
@@ -151,9 +151,10 @@ fn of_group(group: &DescribedGroup) -> Vec<SecurityGroupRuleArgs> {
                 permission.from_port(),
                 permission.to_port(),
             );
-            let ranges = permission.ip_ranges().iter().filter_map(|range| {
-                Some((PeerArgs::Cidr(range.cidr_ip()?.parse().ok()?), range.description()))
-            });
+            let ranges = permission
+                .ip_ranges()
+                .iter()
+                .filter_map(|range| Some((PeerArgs::Cidr(range.cidr_ip()?.parse().ok()?), range.description())));
             let peers = permission.user_id_group_pairs().iter().filter_map(|pair| {
                 Some((PeerArgs::Group(SecurityGroupId::literal(pair.group_id()?)), pair.description()))
             });
@@ -242,13 +243,15 @@ impl Lifecycle for SecurityGroupRule {
         let (protocol, from, to) = args.ports.wire();
         // All ports are -1 here, where the other calls leave them out.
         let rule = SecurityGroupRuleRequest::builder().ip_protocol(protocol);
-        let rule = rule.from_port(from.unwrap_or(-1)).to_port(to.unwrap_or(-1)).set_description(args.description.clone());
+        let rule =
+            rule.from_port(from.unwrap_or(-1)).to_port(to.unwrap_or(-1)).set_description(args.description.clone());
         let rule = match &args.peer {
             PeerArgs::Cidr(cidr) => rule.cidr_ipv4(cidr.to_string()),
             PeerArgs::Group(group) => rule.referenced_group_id(group.as_str()),
             PeerArgs::Other(range) => rule.cidr_ipv6(range),
         };
-        let change = SecurityGroupRuleUpdate::builder().security_group_rule_id(id).security_group_rule(rule.build()).build();
+        let change =
+            SecurityGroupRuleUpdate::builder().security_group_rule_id(id).security_group_rule(rule.build()).build();
         let request = cx.cloud.ec2(&cx.owner.region).modify_security_group_rules().group_id(args.group.as_str());
         request.security_group_rules(change).send().await.call("ec2:ModifySecurityGroupRules")?;
         Ok(prior.outputs.clone())

@@ -5,8 +5,8 @@
 
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Subnet as Described};
 use dr_core::{
-    Anywhere, Cidr, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Settled, Wanted,
+    Anywhere, Cidr, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Settled, Wanted,
 };
 
 use super::{adopt, owned, owned_by, specification, sync_tags};
@@ -82,7 +82,8 @@ impl Lifecycle for Subnet {
         const CALL: &str = "ec2:CreateSubnet";
         let request = cx.cloud.ec2(&cx.owner.region).create_subnet().vpc_id(args.vpc.as_str());
         let request = request.cidr_block(args.cidr.to_string()).availability_zone(args.zone.as_str());
-        let answer = request.tag_specifications(specification(&cx.owner, ResourceType::Subnet)).send().await.call(CALL)?;
+        let answer =
+            request.tag_specifications(specification(&cx.owner, ResourceType::Subnet)).send().await.call(CALL)?;
         answer.subnet.as_ref().and_then(outputs).promised(CALL, "the subnet")
     }
 

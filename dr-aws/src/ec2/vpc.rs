@@ -5,8 +5,8 @@
 
 use aws_sdk_ec2::types::{AttributeBooleanValue, ResourceType, Vpc as Described, VpcAttributeName};
 use dr_core::{
-    Anywhere, Cidr, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan, Settled,
-    Wanted,
+    Anywhere, Cidr, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
+    Settled, Wanted,
 };
 use futures_util::future::try_join_all;
 

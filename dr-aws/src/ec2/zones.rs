@@ -95,7 +95,8 @@ async fn look_up(scan: &Scan<Aws>, count: u32) -> Result<ZonesOutputs, CloudErro
         .cloud
         .shared(scan, CALL, "", || async {
             let request = scan.cloud.ec2(&scan.region).describe_availability_zones();
-            let request = request.filters(filter("zone-type", "availability-zone")).filters(filter("state", "available"));
+            let request =
+                request.filters(filter("zone-type", "availability-zone")).filters(filter("state", "available"));
             let request = request.filters(filter("opt-in-status", "opt-in-not-required"));
             let mut zones = request.send().await.call(CALL)?.availability_zones.unwrap_or_default();
             zones.sort_by_key(|zone| {
@@ -106,7 +107,8 @@ async fn look_up(scan: &Scan<Aws>, count: u32) -> Result<ZonesOutputs, CloudErro
         })
         .await?;
     if zones.len() < count as usize {
-        let message = format!("{} has {} availability zones for this account, {count} are asked for", scan.region, zones.len());
+        let message =
+            format!("{} has {} availability zones for this account, {count} are asked for", scan.region, zones.len());
         return Err(CloudError::new(CALL, "TooFewZones", message, Class::Permanent).hint("ask for fewer zones there"));
     }
     let zones = &zones[..count as usize];
@@ -140,7 +142,8 @@ mod tests {
     #[tokio::test]
     async fn zones_are_pinned_and_too_few_are_an_error() {
         let zone = |name: &str| AvailabilityZone::builder().zone_name(name).zone_id(format!("id-{name}")).build();
-        let answer = DescribeAvailabilityZonesOutput::builder().availability_zones(zone("b")).availability_zones(zone("a"));
+        let answer =
+            DescribeAvailabilityZonesOutput::builder().availability_zones(zone("b")).availability_zones(zone("a"));
         let answer = answer.build();
         let rule = mock!(aws_sdk_ec2::Client::describe_availability_zones).then_output(move || answer.clone());
         let scan = Scan { cloud: cx(&[&rule]).cloud, stack: "shop".into(), region: "us-east-1".into() };

@@ -6,12 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_elasticloadbalancingv2::types::{
-    Action, ActionTypeEnum, Certificate, Listener as Described, ProtocolEnum,
-};
+use aws_sdk_elasticloadbalancingv2::types::{Action, ActionTypeEnum, Certificate, Listener as Described, ProtocolEnum};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Wanted,
 };
 use futures_util::future::try_join_all;
 
@@ -153,7 +151,8 @@ impl Lifecycle for Listener {
             .default_actions(forward_to(args.forward.as_str()))
             .set_tags(Some(ownership(cx)));
         let answer = request.send().await.call(CALL)?;
-        let arn = answer.listeners().first().and_then(|listener| listener.listener_arn()).promised(CALL, "the listener")?;
+        let arn =
+            answer.listeners().first().and_then(|listener| listener.listener_arn()).promised(CALL, "the listener")?;
         Ok(ListenerOutputs { arn: ListenerArn::literal(arn) })
     }
 

@@ -9,8 +9,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     HostHeaderConditionConfig, PathPatternConditionConfig, Rule as Described, RuleCondition, RulePriorityPair,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
-    Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
+    Scan, Wanted,
 };
 use futures_util::future::try_join_all;
 
@@ -122,7 +122,11 @@ impl Lifecycle for ListenerRule {
         Ok(ListenerRuleOutputs { arn: RuleArn::literal(arn) })
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &ListenerRuleArgs) -> Result<ListenerRuleOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &ListenerRuleArgs,
+    ) -> Result<ListenerRuleOutputs, CloudError> {
         let (client, arn) = (cx.cloud.elbv2(&cx.owner.region), prior.outputs.arn.as_str());
         sync_tags(cx, arn).await?;
         let old = &prior.args;

@@ -10,8 +10,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     IpAddressType, LoadBalancer as Described, LoadBalancerSchemeEnum, LoadBalancerTypeEnum,
 };
 use dr_core::{
-    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Settled, Wanted,
 };
 
 use super::{NAME_LEN_MAX, adopt, found, load_balancers, owners, ownership, sync_tags};
@@ -118,7 +118,11 @@ impl Lifecycle for LoadBalancer {
         answer.load_balancers().first().and_then(outputs).promised(CALL, "the load balancer")
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &LoadBalancerArgs) -> Result<LoadBalancerOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &LoadBalancerArgs,
+    ) -> Result<LoadBalancerOutputs, CloudError> {
         let (client, arn) = (cx.cloud.elbv2(&cx.owner.region), prior.outputs.arn.as_str());
         sync_tags(cx, arn).await?;
         if args.subnets != prior.args.subnets {
@@ -141,13 +145,22 @@ impl Lifecycle for LoadBalancer {
     }
 
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<LoadBalancerOutputs>, CloudError> {
-        let Some(balancer) = describe(cx, &current.outputs.arn).await? else { return Ok(Settled::AskAgainIn(ASK_AGAIN)) };
+        let Some(balancer) = describe(cx, &current.outputs.arn).await? else {
+            return Ok(Settled::AskAgainIn(ASK_AGAIN));
+        };
         Ok(match state(&balancer) {
             // An impaired one works, with fewer zones than it should.
-            "active" | "active_impaired" => Settled::Yes(outputs(&balancer).promised(CALL_DESCRIBE, "the load balancer")?),
+            "active" | "active_impaired" => {
+                Settled::Yes(outputs(&balancer).promised(CALL_DESCRIBE, "the load balancer")?)
+            }
             "failed" => {
                 let reason = balancer.state().and_then(|state| state.reason()).unwrap_or("it could not be set up");
-                Settled::Failed(CloudError::new("elasticloadbalancing:CreateLoadBalancer", "failed", reason, Class::Permanent))
+                Settled::Failed(CloudError::new(
+                    "elasticloadbalancing:CreateLoadBalancer",
+                    "failed",
+                    reason,
+                    Class::Permanent,
+                ))
             }
             _ => Settled::AskAgainIn(ASK_AGAIN),
         })
@@ -158,7 +171,9 @@ impl Lifecycle for LoadBalancer {
         if describe(cx, &prior.outputs.arn).await?.is_some() {
             return Ok(Settled::AskAgainIn(ASK_AGAIN));
         }
-        let Some((_, path)) = prior.outputs.arn.as_str().split_once("loadbalancer/") else { return Ok(Settled::Yes(())) };
+        let Some((_, path)) = prior.outputs.arn.as_str().split_once("loadbalancer/") else {
+            return Ok(Settled::Yes(()));
+        };
         let filter = aws_sdk_ec2::types::Filter::builder().name("description").values(format!("ELB {path}")).build();
         let request = cx.cloud.ec2(&cx.owner.region).describe_network_interfaces().filters(filter);
         let answer = request.send().await.call("ec2:DescribeNetworkInterfaces")?;
@@ -223,7 +238,8 @@ mod tests {
             name: String::new(),
         };
         let prior = Prior { args: LoadBalancerArgs { subnets: Vec::new(), groups: Vec::new() }, outputs };
-        let gone = async |left| LoadBalancer::gone(&crate::ec2::cx(&[&absent, &interfaces(left)]), &prior).await.unwrap();
+        let gone =
+            async |left| LoadBalancer::gone(&crate::ec2::cx(&[&absent, &interfaces(left)]), &prior).await.unwrap();
         assert_eq!(gone(2).await, Settled::AskAgainIn(ASK_AGAIN));
         assert_eq!(gone(0).await, Settled::Yes(()));
     }

@@ -68,7 +68,8 @@ async fn tags_of(
         // One that is gone by now takes the answer for the others with it: the next refresh knows.
         let answer = request.send().await.call("elasticloadbalancing:DescribeTags").gone_ok()?;
         for description in answer.and_then(|answer| answer.tag_descriptions).unwrap_or_default() {
-            let of: BTreeMap<_, _> = description.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))).collect();
+            let of: BTreeMap<_, _> =
+                description.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value()?))).collect();
             let of = of.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
             tags.extend(description.resource_arn.map(|arn| (arn, of)));
         }

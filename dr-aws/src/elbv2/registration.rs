@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::types::{TargetDescription, TargetHealthDescription};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Prior, Region, Resource, Scan, Settled, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Prior, Region, Resource, Scan, Settled,
+    Wanted,
 };
 
 use crate::Aws;

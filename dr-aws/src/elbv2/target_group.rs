@@ -9,8 +9,8 @@ use aws_sdk_elasticloadbalancingv2::types::{
     Matcher, ProtocolEnum, TargetGroup as Described, TargetGroupAttribute, TargetTypeEnum,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
-    Settled, Wanted,
+    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
+    Scan, Settled, Wanted,
 };
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -151,7 +151,11 @@ impl Lifecycle for TargetGroup {
         answer.target_groups().first().and_then(outputs).promised(CALL, "the target group")
     }
 
-    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &TargetGroupArgs) -> Result<TargetGroupOutputs, CloudError> {
+    async fn update(
+        cx: &Cx<Aws>,
+        prior: &Prior<Self>,
+        args: &TargetGroupArgs,
+    ) -> Result<TargetGroupOutputs, CloudError> {
         let arn = prior.outputs.arn.as_str();
         sync_tags(cx, arn).await?;
         let health = &args.health;
@@ -177,7 +181,8 @@ impl Lifecycle for TargetGroup {
 
     /// Sets what CreateTargetGroup cannot.
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<TargetGroupOutputs>, CloudError> {
-        let delay = TargetGroupAttribute::builder().key(DELAY).value(current.args.deregistration_delay_s.to_string()).build();
+        let delay =
+            TargetGroupAttribute::builder().key(DELAY).value(current.args.deregistration_delay_s.to_string()).build();
         let request = cx.cloud.elbv2(&cx.owner.region).modify_target_group_attributes();
         let request = request.target_group_arn(current.outputs.arn.as_str()).attributes(delay);
         request.send().await.call("elasticloadbalancing:ModifyTargetGroupAttributes")?;

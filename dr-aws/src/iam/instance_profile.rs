@@ -97,9 +97,13 @@ impl Lifecycle for InstanceProfile {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let InstanceProfileOutputs { name, role, .. } = &prior.outputs;
-        remove_role(cx, name.as_str(), role.as_ref().unwrap_or(&prior.args.role)).await?;
-        let request = cx.cloud.iam().delete_instance_profile().instance_profile_name(name.as_str());
+        let name = prior.outputs.name.as_str();
+        // Whatever role is in it keeps it from being deleted, not only ours.
+        let Some(profile) = get(&cx.cloud, name).await? else { return Ok(()) };
+        for role in profile.roles() {
+            remove_role(cx, name, &RoleName::literal(role.role_name())).await?;
+        }
+        let request = cx.cloud.iam().delete_instance_profile().instance_profile_name(name);
         request.send().await.call("iam:DeleteInstanceProfile").gone_ok().map(drop)
     }
 

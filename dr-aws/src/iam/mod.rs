@@ -27,11 +27,7 @@ use crate::{Aws, tags};
 
 /// Adds the resource types of this service.
 pub(crate) fn register(registry: Registry, aws: &Arc<Aws>) -> Registry {
-    registry
-        .with::<InstanceProfile>(aws)
-        .with::<Role>(aws)
-        .with::<RolePolicy>(aws)
-        .with::<RolePolicyAttachment>(aws)
+    registry.with::<InstanceProfile>(aws).with::<Role>(aws).with::<RolePolicy>(aws).with::<RolePolicyAttachment>(aws)
 }
 
 /// The ownership tags for a create call.

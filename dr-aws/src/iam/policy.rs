@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn another_spelling_is_the_same_document() {
         let wanted = r#"{"Statement":[{"Action":"sts:AssumeRole","Principal":{"Service":["ec2.amazonaws.com"]}}]}"#;
-        let observed = r#"{ "Statement": {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": ["sts:AssumeRole"]} }"#;
+        let observed =
+            r#"{ "Statement": {"Principal": {"Service": "ec2.amazonaws.com"}, "Action": ["sts:AssumeRole"]} }"#;
         assert_eq!(as_wanted(observed.to_owned(), Some(&wanted.to_owned())), wanted);
         let other = r#"{"Statement":[{"Action":"sts:AssumeRole","Principal":{"Service":["ecs.amazonaws.com"]}}]}"#;
         assert_eq!(as_wanted(other.to_owned(), Some(&wanted.to_owned())), other);

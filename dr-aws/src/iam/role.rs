@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::Role as Described;
 use dr_core::{
-    CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Resource, Scan, Wanted,
+    CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Resource, Scan,
+    Wanted,
 };
 use futures_util::future::try_join_all;
 
@@ -124,7 +125,8 @@ impl Lifecycle for Role {
         }
         if (&args.description, args.max_session_s) != (&prior.args.description, prior.args.max_session_s) {
             // An absent description stays as it is, an empty one is none.
-            let request = client.update_role().role_name(name).description(args.description.clone().unwrap_or_default());
+            let request =
+                client.update_role().role_name(name).description(args.description.clone().unwrap_or_default());
             request.max_session_duration(seconds(args)).send().await.call("iam:UpdateRole")?;
         }
         Ok(prior.outputs.clone())

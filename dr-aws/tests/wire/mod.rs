@@ -121,6 +121,13 @@ impl Emulator {
         self.post("/_dr/fault", &fault);
     }
 
+    /// Forgets the faults, and says how often each was met, in the order of their injection.
+    pub(crate) fn clear_faults(&self) -> Vec<u64> {
+        let mut answer = self.post("/_dr/clearfaults", &json!({}));
+        let faults: Vec<Value> = serde_json::from_value(answer["faults"].take()).expect("a list of faults");
+        faults.iter().map(|fault| fault["hits"].as_u64().unwrap_or_default()).collect()
+    }
+
     /// Makes a Route 53 health check, or an instance as a load balancer's target, healthy or not.
     pub(crate) fn health(&self, id: &str, healthy: bool) {
         self.post("/_dr/health", &json!({ "id": id, "healthy": healthy }));

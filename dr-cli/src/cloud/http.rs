@@ -66,7 +66,6 @@ pub(super) async fn get(url: &str) -> Result<Answer, CloudError> {
             if !answer.is_good() {
                 answer.failed = Some(head.verdict());
             }
-            answer.region = head.region();
             answer
         }
     })
@@ -217,11 +216,6 @@ impl Head {
             (status, Some(last)) => format!("{last}: it answers {status}"),
             (status, None) => format!("it answers {status}"),
         }
-    }
-
-    /// The region in whose name a service speaks, which only some do.
-    fn region(&self) -> Option<String> {
-        self.get("x-dr-region").map(str::to_owned)
     }
 }
 

@@ -8,7 +8,7 @@ mod graph;
 mod outputs;
 mod plan;
 #[cfg(feature = "aws")]
-mod rto;
+pub(crate) mod rto;
 mod state;
 mod status;
 mod teardown;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use dr_core::journal::{Entry, JournalError, What, replay};
-use dr_core::store::{FileStore, ReadStore as _, StoreError, WriteStore as _, parse_snapshot, random_lineage};
+use dr_core::store::{ReadStore as _, StoreError, WriteStore as _, parse_snapshot, random_lineage};
 use dr_core::{Address, CloudError, Owner, PriorData, Record, State};
 use serde_json::json;
 

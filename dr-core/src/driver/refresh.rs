@@ -12,9 +12,9 @@ use crate::diff;
 use crate::error::CloudError;
 use crate::graph::{Graph, Node};
 use crate::observed::Observed;
-use crate::provider::{BoxFuture, FoundData, Registry, WantedData};
+use crate::provider::{BoxFuture, FoundData, Health, Registry, WantedData};
 use crate::resource::Kind;
-use crate::state::State;
+use crate::state::{Instance, PINNED, State, Status};
 use crate::value::{self, Value};
 
 /// How much is read.
@@ -29,6 +29,8 @@ pub enum Deepness {
 
 /// How often a read is tried.
 const ATTEMPTS: u32 = 6;
+/// How long a list may lag behind: what is missing in it although it is known to exist is looked for once more after this.
+const LAG: Duration = Duration::from_secs(3);
 
 /// One bulk read: a type in a region.
 type Group = (String, String);
@@ -49,8 +51,9 @@ pub async fn refresh(
     loop {
         for (group, wanted) in reader.runnable(reads.is_empty()) {
             let stack = graph.name();
+            let expected = reader.expected(&wanted);
             reads.push(Box::pin(async move {
-                let result = read(registry, clock, stack, &group, wanted).await;
+                let result = read_surely(registry, clock, stack, &group, wanted, expected).await;
                 (group, result)
             }));
         }
@@ -59,6 +62,32 @@ pub async fn refresh(
             None => return reader.observed,
         }
     }
+}
+
+/// One bulk read, repeated when it misses something that exists: otherwise a lagging list would have it made again.
+async fn read_surely(
+    registry: &Registry,
+    clock: &dyn Clock,
+    stack: &str,
+    group: &Group,
+    wanted: Vec<WantedData>,
+    expected: Vec<(Address, u32)>,
+) -> Result<Vec<FoundData>, CloudError> {
+    let mut found = read(registry, clock, stack, group, wanted.clone()).await?;
+    let has = |found: &[FoundData], (address, generation): &(Address, u32)| {
+        found.iter().any(|data| data.address == *address && data.generation == *generation)
+    };
+    let seen: BTreeSet<(&Address, u32)> = found.iter().map(|data| (&data.address, data.generation)).collect();
+    if expected.iter().all(|(address, generation)| seen.contains(&(address, *generation))) {
+        return Ok(found);
+    }
+    clock.sleep_until(clock.now().after(LAG)).await;
+    for data in read(registry, clock, stack, group, wanted).await? {
+        if !has(&found, &(data.address.clone(), data.generation)) {
+            found.push(data);
+        }
+    }
+    Ok(found)
 }
 
 /// One bulk read with its retries.
@@ -97,7 +126,8 @@ struct Reader<'a> {
     members: BTreeMap<Group, Vec<&'a Node>>,
     /// The outputs that are known: from the state, and from what was found since.
     outputs: BTreeMap<&'a str, Value>,
-    found: BTreeMap<Address, Value>,
+    /// With the generation.
+    found: BTreeMap<Address, (u32, Value)>,
 }
 
 impl<'a> Reader<'a> {
@@ -108,10 +138,9 @@ impl<'a> Reader<'a> {
             if let Some(known) = record.current.as_ref().and_then(|current| current.outputs.as_ref()) {
                 outputs.insert(address.as_str(), known.clone());
             }
-            let lookup = graph.schema(&record.type_name).is_some_and(|schema| schema.kind == Kind::Lookup);
-            let lookup = lookup || registry.get(&record.type_name).is_some_and(|p| p.schema().kind == Kind::Lookup);
-            if !lookup {
-                pending.entry((record.type_name.clone(), record.region.clone())).or_default();
+            for copy in record.copies().filter(|copy| copy.generation != PINNED) {
+                let (type_name, region) = record.home(copy);
+                pending.entry((type_name.to_owned(), region.to_owned())).or_default();
             }
         }
         for node in graph.nodes() {
@@ -123,6 +152,7 @@ impl<'a> Reader<'a> {
         if deepness == Deepness::Everything {
             let mut regions: BTreeSet<String> = graph.nodes().map(|node| node.region.to_string()).collect();
             regions.extend(state.resources.values().map(|record| record.region.clone()));
+            regions.insert("global".to_owned());
             for provider in registry.iter().filter(|provider| provider.schema().kind == Kind::Managed) {
                 // A type of a global service is read where the program has it, or globally.
                 for region in &regions {
@@ -205,7 +235,7 @@ impl<'a> Reader<'a> {
 
     fn resolve(&self, node: &Node) -> (Value, bool) {
         value::resolve(&node.inputs, &|reference| {
-            let outputs = self.outputs.get(reference.address).or_else(|| self.found.get(reference.address))?;
+            let outputs = self.outputs.get(reference.address).or_else(|| self.found.get(reference.address).map(|(_, outputs)| outputs))?;
             reference.select(outputs)
         })
     }
@@ -214,10 +244,8 @@ impl<'a> Reader<'a> {
     fn wanted(&self, group: &Group, nodes: &[&'a Node]) -> (Vec<WantedData>, Vec<&'a Node>) {
         let (mut wanted, mut unresolved) = (Vec::new(), Vec::new());
         for (address, record) in &self.state.resources {
-            if record.type_name != group.0 || record.region != group.1 {
-                continue;
-            }
-            for copy in record.current.iter().chain(&record.deposed) {
+            let here = |copy: &&Instance| record.home(copy) == (group.0.as_str(), group.1.as_str());
+            for copy in record.copies().filter(|copy| copy.generation != PINNED).filter(here) {
                 wanted.push(WantedData {
                     stack: self.state.stack.clone(),
                     address: address.clone(),
@@ -254,14 +282,26 @@ impl<'a> Reader<'a> {
         (wanted, unresolved)
     }
 
+    /// Of what a group is asked for, the copies that the state knows to exist.
+    fn expected(&self, wanted: &[WantedData]) -> Vec<(Address, u32)> {
+        let exists = |want: &&WantedData| {
+            let copy = self.state.instance(want.address.as_str(), want.generation);
+            copy.is_some_and(|copy| matches!(copy.status, Status::Ready | Status::Accepted | Status::Updating))
+        };
+        wanted.iter().filter(exists).map(|want| (want.address.clone(), want.generation)).collect()
+    }
+
     fn done(&mut self, group: Group, result: Result<Vec<FoundData>, CloudError>) {
         self.reading.remove(&group);
         match result {
             Ok(found) => {
                 // A group that is read again answers for all of it.
                 self.observed.found.retain(|(type_name, region, _)| (type_name, region) != (&group.0, &group.1));
-                for data in &found {
-                    self.found.insert(data.address.clone(), data.outputs.clone());
+                for data in found.iter().filter(|data| data.health != Health::Leaving) {
+                    // The newest copy is the one that others refer to.
+                    if self.found.get(&data.address).is_none_or(|(generation, _)| *generation <= data.generation) {
+                        self.found.insert(data.address.clone(), (data.generation, data.outputs.clone()));
+                    }
                 }
                 self.observed.found.extend(
                     found.into_iter().map(|data| (group.0.clone(), group.1.clone(), data)),

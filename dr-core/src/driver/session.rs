@@ -163,10 +163,12 @@ impl Session<'_> {
         let mut started = plan.clone();
         started.start = Some(start);
         let run = Run::new(started, self.graph, self.limits.clone(), self.clock.now());
-        let (report, run) = super::run(run, &self.registry, store, self.clock.as_ref(), cancel, watch).await;
+        let (mut report, run) = super::run(run, &self.registry, store, self.clock.as_ref(), cancel, watch).await;
         let state = run.state().clone();
-        if report.store_failure.is_none() {
-            store.compact(&state).await?;
+        // Tried after a failure as well: there may be room again, and a snapshot records everything. When it fails, the
+        // journal still has what it had.
+        if let Err(error) = store.compact(&state).await {
+            report.store_failure.get_or_insert_with(|| super::chain(&error));
         }
         Ok(Applied::Ran { plan, report, state })
     }
@@ -201,7 +203,7 @@ impl Session<'_> {
             .graph
             .nodes()
             .map(|node| node.schema.type_name.to_owned())
-            .chain(state.resources.values().map(|record| record.type_name.clone()))
+            .chain(state.resources.values().flat_map(|record| record.copies().map(|copy| record.home(copy).0.to_owned())))
             .filter(|type_name| self.registry.get(type_name).is_none())
             .collect();
         missing.sort_unstable();

@@ -50,26 +50,39 @@ impl Run {
         let now = self.now;
         let track = &mut self.tracks[id as usize];
         track.failures += 1;
-        let (failures, since) = (track.failures, *track.failing_since.get_or_insert(now));
+        let failures = track.failures;
+        // Each class has its own patience, counted from its first answer since the last good one.
+        let since = match track.failing.iter().find(|(class, _)| *class == error.class) {
+            Some(&(_, since)) => since,
+            None => {
+                track.failing.push((error.class, now));
+                now
+            }
+        };
         let failing = now.since(since).mul_f64(1.0 / self.limits.scale.max(1e-6));
+        let open = error.certainty == Certainty::Unknown;
+        track.unanswered += u32::from(open || matches!(error.class, Class::Transient | Class::Stale | Class::Exists));
+        let tried_enough = track.unanswered >= self.limits.attempts;
         let give_up = || Decision::Fail(Box::new(error.clone()));
         if action == Action::Delete && error.class == Class::Gone {
             return Decision::Success;
         }
         // Whether a create was made is found out before anything else is tried.
         let acting = ask == Ask::Act;
-        if acting && action == Action::Create && (error.certainty == Certainty::Unknown || error.class == Class::Exists) {
-            if failures > self.limits.attempts {
+        if acting && action == Action::Create && (open || error.class == Class::Exists) {
+            let track = &mut self.tracks[id as usize];
+            track.maybe_made |= open;
+            if tried_enough {
                 return give_up();
             }
-            self.tracks[id as usize].unclear = Some(error.clone());
+            track.unclear = Some(error.clone());
             let delay = self.backoff(Duration::from_millis(500), failures);
             return Decision::Again(delay, Ask::Find);
         }
         let (base, within) = match error.class {
             Class::Throttled => (Duration::from_secs(1), self.limits.throttled),
             Class::Transient | Class::Stale => {
-                if failures >= self.limits.attempts {
+                if tried_enough {
                     return give_up();
                 }
                 (Duration::from_millis(500), Duration::MAX)
@@ -91,23 +104,19 @@ impl Run {
     /// A create that may have been made was not found.
     pub(super) fn decide_not_found(&mut self, id: StepId) -> Decision {
         let track = &mut self.tracks[id as usize];
-        match &track.unclear {
+        track.finds += 1;
+        // A list may lag behind, also behind something of ours that has the name already.
+        if track.finds % ASKS != 0 {
+            return Decision::Again(ASK_AGAIN, Ask::Find);
+        }
+        match track.unclear.take() {
             // It exists, and it is not ours.
             Some(error) if error.class == Class::Exists => {
-                let error = error.clone();
                 let hint = "something that this stack does not own has its name or place: choose another, or remove it";
                 let hint = error.hint.clone().unwrap_or_else(|| hint.to_owned());
                 Decision::Fail(Box::new(error.hint(hint)))
             }
-            _ => {
-                track.finds += 1;
-                if track.finds % ASKS == 0 {
-                    track.unclear = None;
-                    Decision::Again(Duration::ZERO, Ask::Act)
-                } else {
-                    Decision::Again(ASK_AGAIN, Ask::Find)
-                }
-            }
+            _ => Decision::Again(Duration::ZERO, Ask::Act),
         }
     }
 

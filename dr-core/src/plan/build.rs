@@ -9,7 +9,7 @@ use crate::error::{Action, CloudError};
 use crate::graph::{Graph, Node};
 use crate::observed::{Drift, Observed};
 use crate::resource::{Kind, Need, OnRemove, Replacement};
-use crate::state::{FORMAT, Instance, State, Status};
+use crate::state::{FORMAT, Instance, PINNED, State, Status};
 use crate::value::{self, Value};
 
 impl Plan {
@@ -36,20 +36,26 @@ impl Plan {
         planner.forward();
         planner.backward();
         planner.renames();
-        planner.edges();
-        let Planner { state: moved, steps, errors, kept, pinned, unpinned, .. } = planner;
+        if !planner.errors.is_empty() {
+            return Err(PlanErrors(planner.errors));
+        }
+        let order = planner.order().map_err(|cycle| PlanErrors(vec![cycle]))?;
+        let Planner { state: moved, steps, kept, pinned, unpinned, .. } = planner;
         let start = match unmoved {
             Some(mut start) => {
                 start.resources.retain(|address, _| !unpinned.contains(address));
                 start.resources.extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
+                // What the program says of resources that keep their address holds from now on.
+                for (address, record) in &mut start.resources {
+                    if let Some(now) = moved.resources.get(address) {
+                        record.on_remove = now.on_remove;
+                    }
+                }
                 start
             }
             None => moved,
         };
-        if !errors.is_empty() {
-            return Err(PlanErrors(errors));
-        }
-        let steps = timing::sorted(steps).map_err(|cycle| PlanErrors(vec![PlanError::Cycle(cycle)]))?;
+        let steps = timing::sorted(steps, &order);
         Ok(Plan {
             format: FORMAT,
             stack: graph.name().to_owned(),
@@ -77,15 +83,14 @@ impl Plan {
     }
 }
 
-/// The generation of what was looked up and kept: resources begin at 1.
-const PINNED: u32 = 0;
-
 /// What a reference to a node gives while planning.
 enum Known {
     /// It exists and stays.
     Outputs(Value),
     /// It is made by a step of this plan.
     AfterStep,
+    /// It is looked up and could not be read.
+    Blocked(CloudError),
 }
 
 struct Planner<'a> {
@@ -98,10 +103,14 @@ struct Planner<'a> {
     known: BTreeMap<&'a str, Known>,
     /// The step that makes, changes or settles the resource at an address.
     forward: BTreeMap<Address, StepId>,
-    /// The steps that delete copies of the resource at an address, with the generation.
+    /// The steps that give moved resources their new ownership; nothing else happens at the new address before.
+    adopts: BTreeMap<Address, StepId>,
+    /// The steps that delete copies of the resource at an address.
     deletes: BTreeMap<Address, Vec<StepId>>,
     /// Addresses that are replaced with the old copy going first.
     delete_first: BTreeSet<Address>,
+    /// Creates that need the place of a resource that goes, which is another resource by the program's word.
+    places: Vec<(StepId, StepId)>,
     /// Addresses that are replaced.
     replaced: BTreeSet<Address>,
     /// The lookups that this plan keeps.
@@ -116,7 +125,7 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(graph: &'a Graph, state: State, observed: &'a Observed) -> Self {
-        let old_needs = state.resources.iter().map(|(a, r)| (a.clone(), r.needs.clone())).collect();
+        let old_needs = state.resources.iter().map(|(a, r)| (a.clone(), r.all_needs())).collect();
         Planner {
             pinned: Vec::new(),
             unpinned: Vec::new(),
@@ -129,8 +138,10 @@ impl<'a> Planner<'a> {
             kept: 0,
             known: BTreeMap::new(),
             forward: BTreeMap::new(),
+            adopts: BTreeMap::new(),
             deletes: BTreeMap::new(),
             delete_first: BTreeSet::new(),
+            places: Vec::new(),
             replaced: BTreeSet::new(),
             old_needs,
         }
@@ -172,13 +183,14 @@ impl<'a> Planner<'a> {
                     step.from = Some(from.clone());
                     step.reason = Some(format!("moved from {from}"));
                     step.expected_s = 1.0;
-                    self.push_forward(step);
+                    let id = self.push_forward(step);
+                    self.adopts.insert(to.clone(), id);
                 }
                 self.state.resources.insert(to.clone(), record);
                 let rename = |needs: &mut Vec<Address>| {
                     needs.iter_mut().filter(|need| **need == from).for_each(|need| *need = to.clone());
                 };
-                self.state.resources.values_mut().for_each(|record| rename(&mut record.needs));
+                self.state.resources.values_mut().for_each(|record| record.rename_needs(&from, &to));
                 if let Some(needs) = self.old_needs.remove(&from) {
                     self.old_needs.insert(to.clone(), needs);
                 }
@@ -201,13 +213,18 @@ impl<'a> Planner<'a> {
     fn resolve(&self, node: &Node) -> (Value, bool) {
         value::resolve(&node.inputs, &|reference| match self.known.get(reference.address)? {
             Known::Outputs(outputs) => reference.select(outputs),
-            Known::AfterStep => None,
+            Known::AfterStep | Known::Blocked(_) => None,
         })
     }
 
     fn lookup(&mut self, node: &'a Node) {
         let (inputs, complete) = self.resolve(node);
         let at = || (node.address.clone(), node.declared_at.clone());
+        let record = self.state.resources.get(&node.address);
+        if record.is_some_and(|record| record.copies().any(|copy| copy.generation != PINNED)) {
+            self.errors.push(PlanError::NowLookedUp { address: node.address.clone() });
+            return;
+        }
         let pinned = self.state.resources.get(&node.address).and_then(|record| record.current.as_ref());
         let pinned = pinned.filter(|current| diff::inputs(node.schema, &current.args, &inputs).is_empty());
         if let Some(outputs) = pinned.and_then(|current| current.outputs.clone()) {
@@ -226,8 +243,8 @@ impl<'a> Planner<'a> {
                 self.pin(node, inputs, data.outputs.clone());
             }
             // Everything that builds on it is blocked with it.
-            (None, Some(_)) => {
-                self.known.insert(node.address.as_str(), Known::AfterStep);
+            (None, Some(error)) => {
+                self.known.insert(node.address.as_str(), Known::Blocked(error));
             }
             (None, None) => {
                 let (address, at) = at();
@@ -240,7 +257,7 @@ impl<'a> Planner<'a> {
     fn pin(&mut self, node: &Node, args: Value, outputs: Value) {
         let token = self.state.token(&node.address, PINNED);
         let instance =
-            Instance { generation: PINNED, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready };
+            Instance { generation: PINNED, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready, former: None };
         self.pinned.push(node.address.clone());
         self.state.resources.insert(
             node.address.clone(),
@@ -259,10 +276,34 @@ impl<'a> Planner<'a> {
         self.observed.failed.get(&(type_name.to_owned(), region.to_owned())).cloned()
     }
 
+    /// What it takes from a lookup that could not be read.
+    fn blocked_by(&self, node: &Node) -> Option<CloudError> {
+        let mut blocked = None;
+        value::references(&node.inputs, &mut |reference| {
+            if let Some(Known::Blocked(error)) = self.known.get(reference.address) {
+                blocked.get_or_insert_with(|| error.clone());
+            }
+        });
+        blocked
+    }
+
     fn managed(&mut self, node: &'a Node) {
         let (inputs, _) = self.resolve(node);
         let needs: Vec<Address> = self.graph.needs(node.address.as_str()).map(|(n, _)| n.address.clone()).collect();
+        if self.state.resources.get(&node.address).is_some_and(|r| r.current.as_ref().is_some_and(|i| i.generation == PINNED)) {
+            // It was looked up until now: that one is not ours.
+            self.state.resources.remove(&node.address);
+            self.unpinned.push(node.address.clone());
+        }
+        if let Some(record) = self.state.resources.get_mut(&node.address) {
+            record.on_remove = node.on_remove;
+        }
         let record = self.state.resources.get(&node.address);
+        let leftovers = record.is_some_and(|record| !record.deposed.is_empty());
+        if leftovers && node.schema.replacement == Replacement::DeleteFirst {
+            // The place that the next one needs is still taken.
+            self.delete_first.insert(node.address.clone());
+        }
         let Some(current) = record.and_then(|record| record.current.clone()) else {
             self.create(node, inputs, needs, None, Vec::new());
             return;
@@ -274,6 +315,16 @@ impl<'a> Planner<'a> {
             Some(format!("it was a {type_name}"))
         } else if region != *node.region {
             Some(format!("it moves from {region} to {}", node.region))
+        } else if let Some(error) = self.blocked_by(node) {
+            // What it is built on could not be read, so nothing can be said but that it exists.
+            let mut step = self.step(Action::Update, &node.address, node.schema.type_name, &node.region, &current);
+            step.blocked = Some(error);
+            step.declared_at = Some(node.declared_at.clone());
+            self.known.insert(node.address.as_str(), Known::Outputs(current.outputs.clone().unwrap_or(Value::Null)));
+            self.push_forward(step);
+            return;
+        } else if current.status == Status::Deleting {
+            Some("its deletion was interrupted".to_owned())
         } else if current.status == Status::Failed {
             Some("it exists and will never work".to_owned())
         } else if current.status == Status::Creating && current.outputs.is_none() {
@@ -299,6 +350,10 @@ impl<'a> Planner<'a> {
             Status::Ready | Status::Failed | Status::Deleting => {
                 if !self.forward.contains_key(&node.address) {
                     self.kept += 1;
+                }
+                // An order that the program has added or dropped since holds from now on.
+                if let Some(record) = self.state.resources.get_mut(&node.address) {
+                    record.needs = needs;
                 }
                 return;
             }
@@ -348,7 +403,7 @@ impl<'a> Planner<'a> {
             replacement: false,
             from: None,
             expected_s: node.schema.create_s,
-            blocked: self.blocked(node.schema.type_name, &node.region),
+            blocked: self.blocked_by(node).or_else(|| self.blocked(node.schema.type_name, &node.region)),
             declared_at: Some(node.declared_at.clone()),
         };
         self.known.insert(node.address.as_str(), Known::AfterStep);
@@ -381,7 +436,7 @@ impl<'a> Planner<'a> {
             self.state.resources.iter().map(|(address, record)| (address.clone(), record.clone())).collect();
         for (address, record) in records {
             for old in &record.deposed {
-                self.delete(&address, old, Some("left over from an earlier run".to_owned()), true);
+                self.delete(&address, old, Some("left over from an earlier run".to_owned()), false);
             }
             if self.graph.get(address.as_str()).is_some() {
                 continue;
@@ -397,8 +452,9 @@ impl<'a> Planner<'a> {
                     self.errors.push(PlanError::Protected { address, what: "deleted".to_owned() });
                 }
                 OnRemove::Retain => {
-                    let step = self.step(Action::Forget, &address, &record.type_name, &record.region, &current);
-                    // Dropping it takes no call and no time; what it needs is deleted as if it were gone.
+                    let mut step = self.step(Action::Forget, &address, &record.type_name, &record.region, &current);
+                    step.expected_s = 1.0;
+                    // What it needs is deleted as if it were gone.
                     let id = self.push(step);
                     self.deletes.entry(address).or_default().push(id);
                 }
@@ -411,12 +467,12 @@ impl<'a> Planner<'a> {
 
     fn delete(&mut self, address: &Address, copy: &Instance, reason: Option<String>, replacement: bool) {
         let Some(record) = self.state.resources.get(address) else { return };
-        let (type_name, region) = (record.type_name.clone(), record.region.clone());
+        let (type_name, region) = record.home(copy);
+        let (type_name, region) = (type_name.to_owned(), region.to_owned());
         let mut step = self.step(Action::Delete, address, &type_name, &region, copy);
         step.reason = reason;
         step.replacement = replacement && self.replaced.contains(address);
         step.expected_s = self.graph.schema(&type_name).map_or(1.0, |schema| schema.delete_s);
-        step.blocked = self.blocked(&type_name, &region);
         step.declared_at = self.graph.get(address.as_str()).map(|node| node.declared_at.clone());
         let id = self.push(step);
         self.deletes.entry(address.clone()).or_default().push(id);
@@ -426,6 +482,10 @@ impl<'a> Planner<'a> {
     fn renames(&mut self) {
         let accepted: BTreeSet<(&str, &str)> =
             self.graph.not_moved.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
+        self.places = self.places(&accepted);
+        for &(_, old) in &self.places {
+            self.delete_first.insert(self.steps[old as usize].address.clone());
+        }
         let mut gone: BTreeMap<(&str, &str, String), &Address> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.action == Action::Delete && !step.replacement) {
             let record = self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
@@ -441,7 +501,7 @@ impl<'a> Planner<'a> {
             let (inputs, complete) = value::resolve(&step.inputs, &|reference| {
                 match self.known.get(reference.address)? {
                     Known::Outputs(outputs) => reference.select(outputs),
-                    Known::AfterStep => None,
+                    Known::AfterStep | Known::Blocked(_) => None,
                 }
             });
             if !complete {
@@ -456,6 +516,46 @@ impl<'a> Planner<'a> {
         self.errors.extend(errors);
     }
 
+    /// Accepted renames of a type of which both cannot exist at once: the new one takes the place of the old one.
+    fn places(&self, accepted: &BTreeSet<(&str, &str)>) -> Vec<(StepId, StepId)> {
+        let mut places = Vec::new();
+        for (old, new) in accepted {
+            let Some(&create) = self.forward.get(*new) else { continue };
+            let step = &self.steps[create as usize];
+            let schema = self.graph.schema(&step.type_name);
+            if step.action == Action::Create && schema.is_some_and(|schema| schema.replacement == Replacement::DeleteFirst) {
+                let alike = |&id: &StepId| self.steps[id as usize].type_name == step.type_name;
+                let gone = self.deletes.get(*old).into_iter().flatten().copied().filter(alike);
+                places.extend(gone.map(|delete| (create, delete)));
+            }
+        }
+        places
+    }
+
+    /// The order of the steps. Where old copies and new ones wait for each other, an old one has to go first.
+    fn order(&mut self) -> Result<Vec<StepId>, PlanError> {
+        loop {
+            self.edges();
+            let cycle = match timing::order(&self.steps) {
+                Ok(order) => return Ok(order),
+                Err(cycle) => cycle,
+            };
+            let addresses = || cycle.iter().map(|&id| self.steps[id as usize].address.clone()).collect();
+            let waits = |pair: &&[StepId]| {
+                let (old, new) = (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]);
+                let own = old.address == new.address && old.action == Action::Delete && new.action != Action::Delete;
+                own && !self.delete_first.contains(&old.address)
+            };
+            match cycle.windows(2).find(waits) {
+                Some(pair) => {
+                    let address = self.steps[pair[0] as usize].address.clone();
+                    self.delete_first.insert(address);
+                }
+                None => return Err(PlanError::Cycle(addresses())),
+            }
+        }
+    }
+
     /// Which steps come first.
     fn edges(&mut self) {
         let mut edges: Vec<(StepId, StepId, Need)> = Vec::new();
@@ -463,6 +563,10 @@ impl<'a> Planner<'a> {
         for (address, &id) in &self.forward {
             if self.steps[id as usize].action == Action::Adopt {
                 continue;
+            }
+            if let Some(&adopt) = self.adopts.get(address) {
+                // A moved resource that is changed as well gets its new ownership first.
+                edges.push((id, adopt, Need::Ready));
             }
             for (needed, need) in self.graph.needs(address.as_str()) {
                 if let Some(&before) = self.forward.get(&needed.address) {
@@ -475,6 +579,9 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+        for (new, old) in &self.places {
+            edges.push((*new, *old, Need::Ready));
+        }
         // A copy is deleted after everything that used it is gone, or points elsewhere.
         let mut users: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
         for (user, needs) in &self.old_needs {
@@ -482,6 +589,9 @@ impl<'a> Planner<'a> {
         }
         for (address, deletes) in &self.deletes {
             for &id in deletes {
+                if let Some(&adopt) = self.adopts.get(address) {
+                    edges.push((id, adopt, Need::Ready));
+                }
                 for user in users.get(address).into_iter().flatten() {
                     for &gone in self.deletes.get(*user).into_iter().flatten() {
                         edges.push((id, gone, Need::Ready));
@@ -492,12 +602,16 @@ impl<'a> Planner<'a> {
                         _ => {}
                     }
                 }
-                if self.replaced.contains(address) && !self.delete_first.contains(address) {
+                // The new one works before the old one goes, also when an earlier run made it.
+                if !self.delete_first.contains(address) {
                     if let Some(&new) = self.forward.get(address) {
                         edges.push((id, new, Need::Ready));
                     }
                 }
             }
+        }
+        for step in &mut self.steps {
+            step.after.clear();
         }
         for (id, before, need) in edges {
             self.steps[id as usize].after.push((before, need));
@@ -534,7 +648,7 @@ impl<'a> Planner<'a> {
             replacement: false,
             from: None,
             expected_s: 0.0,
-            blocked: None,
+            blocked: self.blocked(type_name, region),
             declared_at: None,
         }
     }
@@ -548,12 +662,7 @@ impl<'a> Planner<'a> {
 
     fn push_forward(&mut self, step: Step) -> StepId {
         let address = step.address.clone();
-        let before = self.forward.get(&address).copied();
         let id = self.push(step);
-        // A moved resource that is changed as well gets its new ownership first.
-        if let Some(before) = before {
-            self.steps[id as usize].after.push((before, Need::Ready));
-        }
         self.forward.insert(address, id);
         id
     }

@@ -1,27 +1,27 @@
 //! The order of steps, the critical path and how long a plan takes.
 
 use super::{Plan, Step, StepId};
-use crate::address::Address;
 use crate::resource::Need;
 
 /// How long the answer to a call takes, in seconds, when only that is waited for.
 const ACCEPTED_S: f64 = 1.0;
 
-/// The steps in an order in which each comes after those it needs, renumbered; ties keep the order they had.
-pub(super) fn sorted(mut steps: Vec<Step>) -> Result<Vec<Step>, Vec<Address>> {
+/// The place of each step in an order in which it comes after those it needs; ties keep the order they had. When there is
+/// none, one cycle: each step waits for the next, and the last is the first again.
+pub(super) fn order(steps: &[Step]) -> Result<Vec<StepId>, Vec<StepId>> {
     let n = steps.len();
     let mut waiting: Vec<u32> = steps.iter().map(|step| step.after.len() as u32).collect();
     let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); n];
-    for step in &steps {
+    for step in steps {
         step.after.iter().for_each(|&(before, _)| dependents[before as usize].push(step.id));
     }
     let mut free: std::collections::BinaryHeap<std::cmp::Reverse<StepId>> =
         (0..n as StepId).filter(|&id| waiting[id as usize] == 0).map(std::cmp::Reverse).collect();
     let mut place = vec![u32::MAX; n];
-    let mut order = Vec::with_capacity(n);
+    let mut placed = 0;
     while let Some(std::cmp::Reverse(id)) = free.pop() {
-        place[id as usize] = order.len() as u32;
-        order.push(id);
+        place[id as usize] = placed;
+        placed += 1;
         for &dependent in &dependents[id as usize] {
             waiting[dependent as usize] -= 1;
             if waiting[dependent as usize] == 0 {
@@ -29,32 +29,34 @@ pub(super) fn sorted(mut steps: Vec<Step>) -> Result<Vec<Step>, Vec<Address>> {
             }
         }
     }
-    if order.len() < n {
-        return Err(cycle(&steps, &place));
-    }
+    if (placed as usize) < n { Err(cycle(steps, &place)) } else { Ok(place) }
+}
+
+/// The steps in this order, renumbered.
+pub(super) fn sorted(mut steps: Vec<Step>, place: &[StepId]) -> Vec<Step> {
     for step in &mut steps {
         step.id = place[step.id as usize];
         step.after.iter_mut().for_each(|(before, _)| *before = place[*before as usize]);
         step.after.sort_unstable();
     }
     steps.sort_unstable_by_key(|step| step.id);
-    Ok(steps)
+    steps
 }
 
 /// One cycle among the steps that have no place: from any of them, keep going to one that it waits for.
-fn cycle(steps: &[Step], place: &[u32]) -> Vec<Address> {
+fn cycle(steps: &[Step], place: &[StepId]) -> Vec<StepId> {
     let stuck = |id: StepId| place[id as usize] == u32::MAX;
     let Some(start) = steps.iter().find(|step| stuck(step.id)) else { return Vec::new() };
     let (mut path, mut at) = (vec![start.id], start.id);
     loop {
-        let Some(&(next, _)) = steps[at as usize].after.iter().find(|(before, _)| stuck(*before)) else { break };
+        let Some(&(next, _)) = steps[at as usize].after.iter().find(|(before, _)| stuck(*before)) else { return Vec::new() };
         if let Some(from) = path.iter().position(|&seen| seen == next) {
-            return path[from..].iter().chain([&next]).map(|&id| steps[id as usize].address.clone()).collect();
+            path.push(next);
+            return path.split_off(from);
         }
         path.push(next);
         at = next;
     }
-    Vec::new()
 }
 
 impl Plan {

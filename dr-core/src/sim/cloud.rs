@@ -113,6 +113,7 @@ pub(super) struct Object {
     created: u64,
     ready: u64,
     visible: u64,
+    listed: u64,
     leaving: Option<u64>,
     gone: Option<u64>,
     broken: bool,
@@ -161,7 +162,7 @@ impl Object {
 
     /// How a list showed it at this time, when it did.
     fn seen(&self, at: u64) -> Option<(&Config, Health)> {
-        if self.created > at || self.is_gone(at) {
+        if self.created.max(self.listed) > at || self.is_gone(at) {
             return None;
         }
         let config = self.history.iter().rev().find(|(since, _)| *since <= at)?;
@@ -216,6 +217,8 @@ pub(super) struct Cloud {
     /// Output texts by which objects refer to each other.
     handles: BTreeMap<String, usize>,
     random: Random,
+    /// How long new objects are left out of lists.
+    pub(super) hidden_ms: u64,
     /// What must never be asked of a cloud by a correct engine.
     pub(super) misuse: Vec<String>,
 }
@@ -228,6 +231,7 @@ impl Cloud {
             published: Vec::new(),
             handles: BTreeMap::new(),
             random: Random::new(seed, "cloud"),
+            hidden_ms: 0,
             misuse: Vec::new(),
         }
     }
@@ -329,6 +333,7 @@ impl Cloud {
             created: now,
             ready: now + takes,
             visible: now + self.random.below(unseen.saturating_add(1)),
+            listed: now + self.hidden_ms,
             leaving: None,
             gone: None,
             broken: faults.broken.contains(owner.address.as_str()),

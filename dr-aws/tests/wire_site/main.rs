@@ -1,0 +1,31 @@
+//! The whole two-region site against the wire-level emulator, with the SDK's real HTTP stack and no mock of it: deployed, read
+//! back, changed, damaged, killed, and taken away to nothing.
+//!
+//! These tests need Python (`wire/setup`), so a stock toolchain passes `cargo test` without them:
+//!
+//! ```text
+//! cargo nextest run -p dr-aws --test wire_site --run-ignored only
+//! ```
+#![cfg(all(
+    feature = "acm",
+    feature = "apigatewayv2",
+    feature = "cloudfront",
+    feature = "cloudwatch",
+    feature = "ec2",
+    feature = "elbv2",
+    feature = "iam",
+    feature = "route53",
+    feature = "sns"
+))]
+#![expect(clippy::print_stdout, reason = "measurements and progress are for whoever runs the test")]
+
+mod account;
+mod changes;
+mod crash;
+mod drift;
+mod faults;
+mod measure;
+mod program;
+mod story;
+#[path = "../wire/mod.rs"]
+mod wire;

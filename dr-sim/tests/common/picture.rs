@@ -1,0 +1,297 @@
+//! What a world looks like when its ids, addresses and times are taken out: two worlds with equal pictures have the same objects,
+//! wired in the same way.
+//!
+//! Ids are told from words by a vocabulary: a word occurs in every world of a program, an id in one. Objects get colours from
+//! what they say and to whom they refer, refined in rounds (as in the Weisfeiler-Leman test of graph isomorphism), so that an
+//! object too many, or one wired to another neighbour, shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use dr_sim::Cloud;
+use serde_json::Value;
+
+/// How often colours are refined: from an address over its NAT gateway and subnet to the VPC.
+const ROUNDS: usize = 4;
+
+/// The words that occur in every world.
+#[derive(Debug, Clone)]
+pub struct Vocabulary(BTreeSet<String>);
+
+/// A world without ids: its objects, sorted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// A colour for each object, which stands for its text and for those of its neighbourhood.
+    colours: Vec<u64>,
+    /// For people: the objects with `?` in place of every id, in the order of the colours.
+    texts: Vec<String>,
+}
+
+/// A text in parts.
+enum Node {
+    Leaf(u64),
+    /// Words by hash, ids by number.
+    Text(Vec<Part>),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+enum Part {
+    Word(u64),
+    Id(usize),
+}
+
+/// Fields that say when something was, how often it was touched, or under which token it was asked for.
+fn is_noise(key: &str) -> bool {
+    const NOISE: [&str; 14] = [
+        "rng", "jitter", "seed", "now_ms", "buckets", "tokens", "references", "zone_references", "check_references", "changes",
+        "caller_reference", "version", "etag", "dr:generation",
+    ];
+    NOISE.contains(&key) || key.ends_with("_ms") || key.ends_with("_token") || key.ends_with("_at")
+}
+
+fn words(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let word = first.is_ascii_alphanumeric();
+        let end = rest.find(|c: char| c.is_ascii_alphanumeric() != word).unwrap_or(rest.len());
+        let (part, after) = rest.split_at(end);
+        rest = after;
+        Some((part, word))
+    })
+}
+
+fn hash(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn is_ip(text: &str) -> bool {
+    text.parse::<std::net::Ipv4Addr>().is_ok() || text.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+/// The world of a cloud as JSON.
+fn world(cloud: &Cloud) -> Value {
+    let mut saved: Value = serde_json::from_str(&cloud.save().unwrap()).unwrap();
+    saved["world"].take()
+}
+
+impl Vocabulary {
+    /// The words that all of these worlds have; worlds of different seeds have no id in common.
+    pub fn of(worlds: &[&Cloud]) -> Self {
+        let mut common: Option<BTreeSet<String>> = None;
+        for cloud in worlds {
+            let mut found = BTreeSet::new();
+            collect(&world(cloud), &mut found);
+            common = Some(match common {
+                Some(common) => common.intersection(&found).cloned().collect(),
+                None => found,
+            });
+        }
+        Vocabulary(common.unwrap_or_default())
+    }
+
+    /// These words and those.
+    pub fn and(mut self, other: Vocabulary) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+}
+
+fn collect(value: &Value, into: &mut BTreeSet<String>) {
+    let mut text = |text: &str| into.extend(words(text).filter(|(_, word)| *word).map(|(part, _)| part.to_owned()));
+    match value {
+        Value::String(string) => text(string),
+        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
+        Value::Object(map) => {
+            map.keys().for_each(|key| text(key));
+            map.values().for_each(|item| collect(item, into));
+        }
+        _ => {}
+    }
+}
+
+struct Reader<'v> {
+    words: &'v Vocabulary,
+    ids: BTreeMap<String, usize>,
+}
+
+impl Reader<'_> {
+    fn text(&mut self, text: &str) -> Node {
+        if is_ip(text) {
+            return Node::Leaf(hash("address"));
+        }
+        let mut parts = Vec::new();
+        for (part, word) in words(text) {
+            if !word || self.words.0.contains(part) {
+                parts.push(Part::Word(hash(part)));
+            } else {
+                let next = self.ids.len();
+                parts.push(Part::Id(*self.ids.entry(part.to_owned()).or_insert(next)));
+            }
+        }
+        Node::Text(parts)
+    }
+
+    fn node(&mut self, value: &Value) -> Node {
+        match value {
+            Value::String(text) => self.text(text),
+            Value::Array(items) => Node::List(items.iter().map(|item| self.node(item)).collect()),
+            Value::Object(map) => {
+                let kept = map.iter().filter(|(key, _)| !is_noise(key));
+                Node::Map(kept.map(|(key, item)| (self.text(key), self.node(item))).collect())
+            }
+            other => Node::Leaf(hash(other.to_string())),
+        }
+    }
+
+    /// Whether a map is one from ids to objects.
+    fn is_collection(&self, map: &serde_json::Map<String, Value>) -> bool {
+        map.iter().any(|(key, _)| {
+            !is_noise(key) && words(key).any(|(part, word)| word && !self.words.0.contains(part))
+        })
+    }
+}
+
+/// The objects of a world with the path to each: entries of maps that have ids as keys, elements of lists outside of those,
+/// and single values.
+fn objects<'w>(reader: &Reader<'_>, path: &str, value: &'w Value, into: &mut Vec<(String, Option<&'w str>, &'w Value)>) {
+    match value {
+        Value::Object(map) if reader.is_collection(map) => {
+            map.iter().filter(|(key, _)| !is_noise(key)).for_each(|(key, item)| into.push((path.to_owned(), Some(key), item)));
+        }
+        Value::Object(map) => {
+            for (key, item) in map.iter().filter(|(key, _)| !is_noise(key)) {
+                objects(reader, &format!("{path}/{key}"), item, into);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| into.push((path.to_owned(), None, item))),
+        _ => into.push((path.to_owned(), None, value)),
+    }
+}
+
+/// The hash of a node under the colours of the ids. The order of lists and maps does not matter.
+fn colour(node: &Node, colours: &[u64]) -> u64 {
+    match node {
+        Node::Leaf(leaf) => *leaf,
+        Node::Text(parts) => parts.iter().fold(3, |all, part| {
+            let part = match part {
+                Part::Word(word) => *word,
+                Part::Id(id) => colours[*id],
+            };
+            mix(all, part)
+        }),
+        Node::List(items) => mix(5, items.iter().fold(0, |all, item| all.wrapping_add(mix(1, colour(item, colours))))),
+        Node::Map(entries) => mix(
+            7,
+            entries.iter().fold(0, |all, (key, item)| {
+                all.wrapping_add(mix(colour(key, colours), colour(item, colours)))
+            }),
+        ),
+    }
+}
+
+fn mix(a: u64, b: u64) -> u64 {
+    let mut z = a.rotate_left(23).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ b;
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z ^ (z >> 31)
+}
+
+/// Calls `seen` for each id in a node with a hash of where in the node it is.
+fn ids(node: &Node, place: u64, seen: &mut impl FnMut(usize, u64)) {
+    match node {
+        Node::Leaf(_) => {}
+        Node::Text(parts) => {
+            for (at, part) in parts.iter().enumerate() {
+                if let Part::Id(id) = part {
+                    seen(*id, mix(place, at as u64));
+                }
+            }
+        }
+        Node::List(items) => items.iter().for_each(|item| ids(item, mix(place, 11), seen)),
+        Node::Map(entries) => {
+            for (key, item) in entries {
+                ids(key, mix(place, 13), seen);
+                // An id as a key has no colour of its own yet; a word says where we are.
+                let step = match key {
+                    Node::Text(parts) => parts.iter().fold(17, |all, part| match part {
+                        Part::Word(word) => mix(all, *word),
+                        Part::Id(_) => mix(all, 19),
+                    }),
+                    _ => 23,
+                };
+                ids(item, mix(place, step), seen);
+            }
+        }
+    }
+}
+
+impl Picture {
+    pub fn of(cloud: &Cloud, words: &Vocabulary) -> Self {
+        let world = world(cloud);
+        let mut reader = Reader { words, ids: BTreeMap::new() };
+        let mut found = Vec::new();
+        objects(&reader, "", &world, &mut found);
+        let nodes: Vec<Node> = found
+            .iter()
+            .map(|(path, key, item)| {
+                let key = key.map_or(Node::Leaf(0), |key| reader.text(key));
+                Node::Map(vec![(Node::Leaf(hash(path)), Node::List(vec![key, reader.node(item)]))])
+            })
+            .collect();
+        let mut of_ids = vec![29_u64; reader.ids.len()];
+        let mut of_nodes = Vec::new();
+        for _ in 0..ROUNDS {
+            of_nodes = nodes.iter().map(|node| colour(node, &of_ids)).collect();
+            let mut next: Vec<u64> = of_ids.iter().map(|id| mix(*id, 31)).collect();
+            for (node, of_node) in nodes.iter().zip(&of_nodes) {
+                ids(node, 37, &mut |id, place| next[id] = next[id].wrapping_add(mix(place, *of_node)));
+            }
+            of_ids = next;
+        }
+        let mut all: Vec<(u64, String)> = Vec::with_capacity(found.len());
+        for ((path, key, item), colour) in found.iter().zip(of_nodes) {
+            all.push((colour, format!("{path} {} {}", key.unwrap_or_default(), item)));
+        }
+        all.sort();
+        let (colours, texts) = all.into_iter().unzip();
+        Picture { colours, texts }
+    }
+
+    /// What this world has and the other has not, in words; empty when they are equal.
+    pub fn beyond(&self, other: &Picture) -> Vec<&str> {
+        let mut theirs: BTreeMap<u64, usize> = BTreeMap::new();
+        other.colours.iter().for_each(|colour| *theirs.entry(*colour).or_default() += 1);
+        let mut beyond = Vec::new();
+        for (colour, text) in self.colours.iter().zip(&self.texts) {
+            match theirs.get_mut(colour).filter(|n| **n > 0) {
+                Some(n) => *n -= 1,
+                None => beyond.push(text.as_str()),
+            }
+        }
+        beyond
+    }
+
+    pub fn len(&self) -> usize {
+        self.colours.len()
+    }
+
+    /// Whether the worlds are equal, or where they differ.
+    pub fn compare(&self, expected: &Picture) -> Result<(), String> {
+        if self.colours == expected.colours {
+            return Ok(());
+        }
+        let show = |texts: Vec<&str>| texts.iter().take(6).map(|text| format!("\n      {}", clip(text))).collect::<String>();
+        let (more, less) = (self.beyond(expected), expected.beyond(self));
+        Err(format!(
+            "{} objects instead of {}; {} differ\n    here:{}\n    expected:{}",
+            self.len(), expected.len(), more.len().max(less.len()), show(more), show(less)
+        ))
+    }
+}
+
+fn clip(text: &str) -> &str {
+    text.char_indices().nth(600).map_or(text, |(end, _)| &text[..end])
+}
