@@ -354,6 +354,15 @@ def can_run(self):
             err("InvalidParameter", f"Security group {g} and subnet {self._get_param('SubnetId')} belong to different networks.")
 
 
+def drop_default_acl(self, r):
+    """moto keeps the default network ACL of a deleted VPC for ever."""
+    acls = self.ec2_backend.network_acls
+    for i in [i for i, x in acls.items() if x.vpc_id == self._get_param("VpcId")]:
+        del acls[i]
+    return r
+
+
+hook(EC2Response, "delete_vpc", post=drop_default_acl)
 for _n, _p in [("delete_subnet", can_delete_subnet), ("delete_security_group", can_delete_group), ("delete_vpc", can_delete_vpc), ("detach_internet_gateway", can_detach),
                ("attach_internet_gateway", can_attach), ("release_address", can_release), ("create_route", can_route), ("replace_route", can_route),
                ("associate_route_table", can_associate), ("create_nat_gateway", can_nat), ("run_instances", can_run)]:

@@ -39,6 +39,7 @@ mod shared;
 
 pub mod ids;
 pub mod model;
+pub mod permissions;
 pub mod regions;
 pub mod tags;
 

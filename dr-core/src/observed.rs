@@ -62,7 +62,7 @@ impl Observed {
     #[must_use]
     pub fn reconcile(&self, graph: &Graph, state: &State) -> (State, Vec<Drift>) {
         let (mut next, mut drift) = (state.clone(), Vec::new());
-        let mut found = self.owned(graph);
+        let mut found = self.owned(graph, state);
         for (address, record) in &mut next.resources {
             let schema = graph.get(address.as_str()).map(|node| node.schema);
             let schema = schema.filter(|schema| schema.type_name == record.type_name);
@@ -116,19 +116,39 @@ impl Observed {
         (next, drift)
     }
 
-    /// What carries the stack's ownership, by address and generation: more than one when a create was made twice.
-    fn owned(&self, graph: &Graph) -> BTreeMap<(Address, u32), Vec<Seen<'_>>> {
+    /// What the stack owns, by address and generation: more than one when a create was made twice.
+    fn owned(&self, graph: &Graph, state: &State) -> BTreeMap<(Address, u32), Vec<Seen<'_>>> {
         let mut found: BTreeMap<(Address, u32), Vec<Seen<'_>>> = BTreeMap::new();
+        let mut unknown = Vec::new();
         for (type_name, region, data) in &self.found {
             // What was looked up is nobody's resource.
             let looked_up = graph.get(data.address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup);
             if looked_up || data.generation == PINNED {
                 continue;
             }
-            let seen = found.entry((data.address.clone(), data.generation)).or_default();
+            let seen = Seen { type_name, region, data };
+            if state.instance(data.address.as_str(), data.generation).is_none() {
+                unknown.push(seen);
+                continue;
+            }
+            let copies = found.entry((data.address.clone(), data.generation)).or_default();
             // Pages of a list may overlap.
-            if seen.iter().all(|other| other.data.outputs != data.outputs || other.type_name != type_name) {
-                seen.push(Seen { type_name, region, data });
+            if !copies.iter().any(|other| other.is_same(&seen)) {
+                copies.push(seen);
+            }
+        }
+        // Without tags an object is found for everything that has its natural key. When a resource has another name in the
+        // program now, that is the old name as well as the new one; and it is one object.
+        let key = |seen: &Seen<'_>| (seen.type_name.to_owned(), seen.region.to_owned(), seen.data.outputs.to_string());
+        let mut known: BTreeMap<_, Vec<&FoundData>> = BTreeMap::new();
+        if !unknown.is_empty() {
+            found.values().flatten().for_each(|seen| known.entry(key(seen)).or_default().push(seen.data));
+        }
+        for seen in unknown {
+            let known = known.get(&key(&seen)).is_some_and(|others| others.iter().any(|other| other.args == seen.data.args));
+            let copies = found.entry((seen.data.address.clone(), seen.data.generation)).or_default();
+            if !known && !copies.iter().any(|other| other.is_same(&seen)) {
+                copies.push(seen);
             }
         }
         found
@@ -140,6 +160,12 @@ struct Seen<'o> {
     type_name: &'o str,
     region: &'o str,
     data: &'o FoundData,
+}
+
+impl Seen<'_> {
+    fn is_same(&self, other: &Seen<'_>) -> bool {
+        (self.type_name, self.region, &self.data.outputs) == (other.type_name, other.region, &other.data.outputs)
+    }
 }
 
 /// The object that a copy is: the one with its outputs, else one that is not leaving.

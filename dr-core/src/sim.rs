@@ -186,7 +186,6 @@ impl fmt::Debug for World {
 }
 
 /// How a simulated process ended.
-#[derive(Debug)]
 #[must_use = "it may have failed or crashed"]
 pub enum Ended {
     /// It came to its end.
@@ -197,6 +196,20 @@ pub enum Ended {
     Crashed,
     /// It waits for something that will never happen: a bug.
     Stalled(String),
+}
+
+/// What went wrong, without the plan and the state.
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Finished(Applied::Ran { report, .. }, _) => report.fmt(f),
+            Ended::Finished(Applied::Unchanged(_), _) => f.write_str("Unchanged"),
+            Ended::Finished(Applied::Refused(_), _) => f.write_str("Refused"),
+            Ended::NotRun(error) => f.debug_tuple("NotRun").field(error).finish(),
+            Ended::Crashed => f.write_str("Crashed"),
+            Ended::Stalled(why) => f.debug_tuple("Stalled").field(why).finish(),
+        }
+    }
 }
 
 impl Ended {
@@ -308,12 +321,16 @@ impl World {
 
     /// These appends to the journal fail because the disk is full, counted from 1 since the world began.
     pub fn disk_full_at(&mut self, appends: &[u64]) {
-        self.shared.lock().disk.full = appends.iter().copied().collect();
+        let disk = &mut self.shared.lock().disk;
+        disk.full = appends.iter().copied().collect();
+        disk.full_now = false;
     }
 
     /// Every append from this one on fails, or none any more.
     pub fn disk_full_from(&mut self, append: Option<u64>) {
-        self.shared.lock().disk.full_from = append;
+        let disk = &mut self.shared.lock().disk;
+        disk.full_from = append;
+        disk.full_now = false;
     }
 
     /// The providers of these types, and of all that the world has seen: for a session of one's own.
@@ -407,6 +424,7 @@ impl World {
 
     /// The next program is another stack, with a disk of its own, in the same cloud.
     pub fn forget_stack(&mut self) {
+        self.lost += 1;
         self.named = false;
     }
 
@@ -534,13 +552,7 @@ impl World {
             if config.stack != state.stack {
                 continue;
             }
-            let copy = state.instance(config.address.as_str(), config.generation);
-            let known = match copy.and_then(|copy| copy.outputs.as_ref()) {
-                Some(outputs) => *outputs == object.outputs,
-                // The answer to its create call is still open.
-                None => copy.is_some(),
-            };
-            if !known {
+            if !inner.cloud.is_known(object, &state) {
                 orphans.push(format!("{} of {} #{}", object.id, config.address, config.generation));
             }
             if let Some(other) = seen.insert((config.address.clone(), config.generation), &object.id) {
@@ -555,7 +567,7 @@ impl World {
         let registry = self.registry(&schemas);
         if !self.named {
             self.named = true;
-            self.shared.lock().disk = Disk::new(program.name(), &lineage(self.seed, self.lost), self.seed);
+            self.shared.lock().disk.rename(program.name(), &lineage(self.seed, self.lost));
         }
         let limits = self.shared.lock().limits.clone();
         let clock = Arc::new(SimClock(self.shared.clone()));

@@ -21,6 +21,29 @@ fn shop() -> Result<Stack, BuildErrors> {
     })
 }
 
+/// Goal: the printed policy is enough. Method: every call of a whole life on the simulator is in it.
+#[tokio::test]
+async fn the_policy_of_a_program_allows_every_call_of_its_life() {
+    let (aws, shop) = (Aws::new(1), shop().unwrap());
+    let (applied, store) = aws.deploy(&shop).await.unwrap();
+    assert!(applied.is_complete());
+    // What is known is read by its types; the first deploy and a residue check read all types there are.
+    let before = aws.clients().calls();
+    assert!(matches!(aws.deploy_to(&shop, &store).await.unwrap(), Applied::Unchanged(_)));
+    assert!(aws.destroy(&shop, &store).await.unwrap().is_complete());
+    let allowed = dr_aws::permissions::actions(&shop);
+    let read_only = |operation: &str| ["Describe", "Get", "List"].iter().any(|verb| operation.contains(&format!(":{verb}")));
+    for (operation, calls) in aws.clients().calls() {
+        // Reads of the first, everything-reading refresh alone are not the program's own.
+        if read_only(&operation) && before.get(&operation) == Some(&calls) {
+            continue;
+        }
+        for action in dr_aws::permissions::actions_of(&operation) {
+            assert!(allowed.contains(&action), "{operation} needs {action}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_site_is_deployed_unchanged_the_second_time_and_gone_after_a_teardown() {
     let (aws, shop) = (Aws::new(1), shop().unwrap());

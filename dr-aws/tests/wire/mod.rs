@@ -63,6 +63,8 @@ impl Emulator {
             .arg(script)
             .args(["-p", "0", "--scale", &scale, "--latency-ms", &latency, "--exit-with-stdin"])
             .args(options)
+            // moto warns on standard error of every injected code that a service's model does not know.
+            .env("PYTHONWARNINGS", "ignore")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

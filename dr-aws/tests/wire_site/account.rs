@@ -86,7 +86,7 @@ async fn front(aws: &Aws, region: &str, add: &mut impl FnMut(&str, Vec<Option<&s
     add("topic", answer.topics().iter().map(|topic| topic.topic_arn()).collect());
     let answer = aws.sns(region).list_subscriptions().send().await.expect("subscriptions");
     // Its ARN may be the word "PendingConfirmation".
-    let name = |of: &aws_sdk_sns::types::Subscription| Some(format!("{} {}", of.topic_arn()?, of.endpoint()?));
+    let name = |of: &aws_sdk_sns::types::Subscription| Some(format!("{}&{}", of.topic_arn()?, of.endpoint()?));
     let names: Vec<_> = answer.subscriptions().iter().map(name).collect();
     add("subscription", names.iter().map(Option::as_deref).collect());
 }

@@ -24,14 +24,41 @@ const RETRYABLE: &[(&str, &[(&str, u16)])] = &[
     ("apigatewayv2", &[("TooManyRequestsException", 429), ("InternalServerError", 500), ("ServiceUnavailableException", 503)]),
     ("cloudfront", &[("Throttling", 400), ("InternalError", 500), ("ServiceUnavailable", 503)]),
     ("cloudwatch", &[("ThrottlingException", 400), ("InternalServiceFault", 500), ("RequestLimitExceeded", 503)]),
-    (
-        "ec2",
-        &[("RequestLimitExceeded", 503), ("InternalError", 500), ("Unavailable", 503), ("InsufficientInstanceCapacity", 500)],
-    ),
+    ("ec2", &[("RequestLimitExceeded", 503), ("InternalError", 500), ("Unavailable", 503)]),
     ("elbv2", &[("Throttling", 400), ("InternalFailure", 500), ("ServiceUnavailable", 503)]),
     ("iam", &[("Throttling", 400), ("ServiceFailure", 500), ("ConcurrentModification", 409)]),
     ("route53", &[("Throttling", 400), ("PriorRequestNotComplete", 400), ("ServiceUnavailable", 503)]),
     ("sns", &[("ThrottledException", 429), ("InternalError", 500), ("ServiceUnavailable", 503)]),
+];
+
+/// What single calls answer while something else has not arrived everywhere, or has not left yet: operation, code, status, and
+/// the part of the message by which it is told from a refusal for good.
+const NOT_YET: &[(&str, &str, u16, &str)] = &[
+    ("ec2:RunInstances", "InvalidParameterValue", 400, "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"),
+    ("ec2:CreateSubnet", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
+    ("ec2:CreateSecurityGroup", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
+    ("ec2:CreateRouteTable", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
+    ("ec2:CreateRoute", "InvalidRouteTableID.NotFound", 400, "The routeTable ID 'rtb-1' does not exist"),
+    ("ec2:AssociateRouteTable", "InvalidSubnetID.NotFound", 400, "The subnet ID 'subnet-1' does not exist"),
+    ("ec2:AttachInternetGateway", "InvalidInternetGatewayID.NotFound", 400, "The internetGateway ID 'igw-1' does not exist"),
+    ("ec2:AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound", 400, "The security group 'sg-1' does not exist"),
+    ("ec2:CreateNatGateway", "InvalidAllocationID.NotFound", 400, "The allocation ID 'eipalloc-1' does not exist"),
+    ("elbv2:CreateListener", "TargetGroupNotFound", 400, "One or more target groups not found"),
+    ("elbv2:RegisterTargets", "InvalidTarget", 400, "The following targets are not in a running state and cannot be registered"),
+    ("iam:AddRoleToInstanceProfile", "NoSuchEntity", 404, "The role with name x cannot be found."),
+    ("iam:AttachRolePolicy", "NoSuchEntity", 404, "The role with name x cannot be found."),
+    ("cloudfront:CreateDistributionWithTags", "InvalidViewerCertificate", 400, "The specified SSL certificate doesn't exist"),
+    ("route53:CreateHealthCheck", "ThrottlingException", 400, "Rate exceeded"),
+    ("ec2:DeleteSubnet", "DependencyViolation", 400, "The subnet 'subnet-1' has dependencies and cannot be deleted."),
+    ("ec2:DeleteSecurityGroup", "DependencyViolation", 400, "resource sg-1 has a dependent object"),
+    ("ec2:DeleteVpc", "DependencyViolation", 400, "The vpc 'vpc-1' has dependencies and cannot be deleted."),
+    ("ec2:DetachInternetGateway", "DependencyViolation", 400, "Network vpc-1 has some mapped public address(es)."),
+    ("ec2:ReleaseAddress", "InvalidIPAddress.InUse", 400, "Address is in use."),
+    ("elbv2:DeleteTargetGroup", "ResourceInUse", 400, "Target group is currently in use by a listener or a rule"),
+    ("acm:DeleteCertificate", "ResourceInUseException", 400, "Certificate is in use."),
+    ("iam:DeleteRole", "DeleteConflict", 409, "Cannot delete entity, must remove roles from instance profile first."),
+    ("cloudfront:DeleteDistribution", "PreconditionFailed", 412, "The request failed because it didn't meet the preconditions"),
+    ("route53:DeleteHostedZone", "HostedZoneNotEmpty", 400, "The hosted zone contains resource record sets"),
 ];
 
 /// The calls of an undisturbed deploy and teardown that change something, and what it makes.
@@ -128,13 +155,29 @@ async fn each_call_is_refused_once_with_each_retryable_code() {
             let codes = RETRYABLE.iter().find(|(of, _)| *of == service).map(|(_, codes)| *codes);
             let codes = codes.unwrap_or_else(|| panic!("no codes are known of {service}"));
             let (code, status) = codes[round % codes.len()];
-            // Capacity is lacked by instances only.
-            let code = if code == "InsufficientInstanceCapacity" && op != "RunInstances" { "InternalFailure" } else { code };
             Some(json!({ "service": service, "op": op, "code": code, "status": status }))
         };
         disturbed(&emulator, &program, &usual, &format!("refused, round {round}"), refuse).await;
         emulator.reset();
     }
+}
+
+/// Goal: a reference that is not known everywhere yet, or a user that has not left yet, is waited for.
+/// Method: each call that AWS refuses for such a reason is refused once, in one life of the site.
+#[tokio::test]
+#[ignore = "needs Python: run with --run-ignored"]
+async fn what_has_not_arrived_or_left_yet_is_waited_for() {
+    let emulator = Emulator::start(0.002, 0.0);
+    let program = Program::at(&emulator.url(), site(FIRST), 0.002, Rates::unlimited());
+    let usual = undisturbed(&emulator, &program).await;
+    let known = |(service, op): &(String, String)| NOT_YET.iter().any(|(call, ..)| *call == format!("{service}:{op}"));
+    let met = usual.deploy.iter().chain(&usual.destroy).filter(|call| known(call)).count();
+    assert_eq!(met, NOT_YET.len(), "every call of the table is part of the site's life");
+    let refuse = |service: &str, op: &str| {
+        let (_, code, status, message) = NOT_YET.iter().find(|(call, ..)| *call == format!("{service}:{op}"))?;
+        Some(json!({ "service": service, "op": op, "code": code, "status": status, "message": message }))
+    };
+    disturbed(&emulator, &program, &usual, "not yet", refuse).await;
 }
 
 /// Goal: a call without an answer is not waited for for ever, and not made twice.

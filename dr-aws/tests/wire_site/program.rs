@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -104,6 +105,11 @@ impl Program {
     pub(crate) fn at(url: &str, stack: Stack, scale: f64, rates: Rates) -> Self {
         let mut limits = Limits::default();
         limits.scale = scale;
+        // Patience is scaled too, and a call takes its time whatever the scale is: half a minute of this machine at least.
+        let patience = Duration::from_secs_f64(30.0 / scale);
+        limits.settle = limits.settle.max(patience);
+        limits.eventual = limits.eventual.max(patience);
+        limits.dependency = limits.dependency.max(patience);
         Program { stack, aws: clients(url, rates), limits }
     }
 

@@ -42,7 +42,8 @@ async fn the_site_is_deployed_stays_is_found_without_its_state_and_goes() {
     };
     let (old, new) = (recorded(&store).await, recorded(&lost).await);
     assert_eq!(old.keys().collect::<Vec<_>>(), new.keys().collect::<Vec<_>>());
-    for (address, record) in &old {
+    // The ARN of a subscription that nobody has confirmed is answered to its creator only: lists say "PendingConfirmation".
+    for (address, record) in old.iter().filter(|(_, record)| record.type_name != "aws.sns.subscription") {
         let outputs = |record: &Record| record.current.as_ref().and_then(|current| current.outputs.clone());
         assert_eq!(outputs(record), outputs(&new[address]), "{address}");
     }

@@ -1,5 +1,7 @@
 //! `drift`: what somebody else has changed since the last deploy. Reads everything and writes nothing.
 
+use dr_core::Kind;
+
 use crate::args;
 use crate::cloud::Detail;
 use crate::context::Context;
@@ -25,7 +27,10 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
     }
     match drift.len() {
         0 => {
-            let resources = plural(state.resources.len(), "resource");
+            // What is only looked up is not compared.
+            let looked_up = |address: &str| cx.graph().get(address).is_some_and(|node| node.schema.kind == Kind::Lookup);
+            let compared = state.resources.keys().filter(|address| !looked_up(address.as_str())).count();
+            let resources = plural(compared, "resource");
             cx.out.line(format!("no drift: {resources} as the last deploy left them"));
         }
         n => cx.out.line(format!("{} differ from what the last deploy left; `plan` shows what a deploy makes of it", plural(n, "resource"))),

@@ -177,7 +177,8 @@ const CELL: usize = 9;
 fn table(cx: &mut Context<'_, '_>, group: &Group, words: &BTreeMap<Address, Word>) {
     let paint = cx.out.paint;
     let columns = group.columns.len();
-    let longest = group.rows.iter().map(|row| row.label.chars().count()).max().unwrap_or_default();
+    let rows = collapsed(group, words);
+    let longest = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
     let scopes = group.columns.iter().map(|(_, scope)| scope.chars().count()).max().unwrap_or_default();
     let regions = group.columns.iter().map(|(region, _)| region.chars().count()).max().unwrap_or_default();
     let wide = regions.max(scopes).max(CELL);
@@ -205,10 +206,9 @@ fn table(cx: &mut Context<'_, '_>, group: &Group, words: &BTreeMap<Address, Word
             cx.out.line(paint.dim(&head(group.columns.iter().map(|(_, scope)| scope.as_str()).collect())));
         }
     }
-    for row in &group.rows {
-        let mut line = format!("{:<name$}", fit(&row.label, name));
-        for cell_address in &row.cells {
-            let word = cell_address.as_ref().and_then(|address| words.get(address.as_str()));
+    for (label, cells) in &rows {
+        let mut line = format!("{:<name$}", fit(label, name));
+        for word in cells {
             let text = match (word, cell) {
                 (None, _) => String::new(),
                 (Some(word), 1) => word.sign().to_owned(),
@@ -220,6 +220,28 @@ fn table(cx: &mut Context<'_, '_>, group: &Group, words: &BTreeMap<Address, Word
         }
         cx.out.line(line.trim_end());
     }
+}
+
+/// The rows with what is said in each column; siblings (`public[0]`, `public[1]`) of which the same is said share one.
+fn collapsed(group: &Group, words: &BTreeMap<Address, Word>) -> Vec<(String, Vec<Option<Word>>)> {
+    let mut rows: Vec<(String, Vec<String>, Vec<Option<Word>>)> = Vec::new();
+    for row in &group.rows {
+        let word = |cell: &Option<String>| cell.as_ref().and_then(|address| words.get(address.as_str())).copied();
+        let cells: Vec<Option<Word>> = row.cells.iter().map(word).collect();
+        // Around the one key that it has.
+        let (pattern, key) = match (row.label.split_once('['), row.label.matches('[').count()) {
+            (Some((before, rest)), 1) => match rest.split_once(']') {
+                Some((key, after)) => (format!("{before}[\0]{after}"), Some(key.to_owned())),
+                None => (row.label.clone(), None),
+            },
+            _ => (row.label.clone(), None),
+        };
+        match rows.iter_mut().find(|(known, _, same)| *known == pattern && *same == cells && key.is_some()) {
+            Some((_, keys, _)) => keys.extend(key),
+            None => rows.push((pattern, key.into_iter().collect(), cells)),
+        }
+    }
+    rows.into_iter().map(|(pattern, keys, cells)| (pattern.replace('\0', &keys.join(",")), cells)).collect()
 }
 
 fn totals(cx: &mut Context<'_, '_>, state: &State, words: &BTreeMap<Address, Word>) {

@@ -82,21 +82,20 @@ fn show(cx: &mut Context<'_, '_>, endpoint: &Endpoint, answer: &Answer) {
     let room = cx.out.terminal.out.map_or(usize::MAX, |columns| columns.saturating_sub(5));
     cx.out.line(format!("{status}  {}", fit(&endpoint.url, room)));
     let region = answer.region.as_ref().map(|region| format!(" from {region}")).unwrap_or_default();
-    let line = format!("     {}{region} in {}", endpoint.label, seconds(answer.took.as_secs_f64()));
+    let way = match answer.hops.as_slice() {
+        [] => String::new(),
+        hops => format!(", {} to {}", plural(hops.len(), "hop"), hops[hops.len() - 1]),
+    };
+    let line = format!("     {}{region} in {}{way}", endpoint.label, seconds(answer.took.as_secs_f64()));
     let line = cx.out.paint.dim(&line);
     cx.out.line(line);
-    if !answer.hops.is_empty() {
-        let hops = format!("     {}", answer.hops.join(" → "));
-        let hops = cx.out.paint.dim(&hops);
-        cx.out.line(hops);
-    }
 }
 
-/// What can be requested: addresses of resources first, nearest to the region; then what the program promises.
+/// What can be requested: the regions' own addresses first, then those of resources of no region, then what the program promises.
 fn endpoints(cx: &Context<'_, '_>, state: &State, path: &str) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
-    // In program order, so that the regions come one after the other and what is global comes last.
-    for node in cx.graph().nodes() {
+    let (global, regional): (Vec<_>, Vec<_>) = cx.graph().nodes().partition(|node| node.address.region() == "global");
+    for node in regional.into_iter().chain(global) {
         let Some(outputs) = state.outputs(node.address.as_str()) else { continue };
         for url in of_resource(node.schema.type_name, &node.inputs, outputs) {
             endpoints.push(Endpoint { label: node.address.to_string(), url });
@@ -117,7 +116,7 @@ fn endpoints(cx: &Context<'_, '_>, state: &State, path: &str) -> Vec<Endpoint> {
 fn of_resource(type_name: &str, inputs: &Value, outputs: &Value) -> Vec<String> {
     let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     match type_name {
-        "aws.apigatewayv2.api" => text(outputs, "endpoint").into_iter().map(|url| with_scheme(&url)).collect(),
+        "aws.apigatewayv2.http_api" => text(outputs, "endpoint").into_iter().map(|url| with_scheme(&url)).collect(),
         "aws.cloudfront.distribution" => {
             let aliases = inputs.get("aliases").and_then(Value::as_array);
             let aliases = aliases.into_iter().flatten().filter_map(Value::as_str).map(with_scheme);

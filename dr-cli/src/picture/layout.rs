@@ -152,7 +152,10 @@ fn requests(scene: &Scene, drawing: &mut Drawing) {
     let mut rects = vec![Rect::default(); scene.cards.len()];
     let band = around(scene, drawing, &mut rects);
     let panel_w = if n == 0 { 0.0 } else { (drawing.width - 2.0 * MARGIN - (n as f64 - 1.0) * GAP) / n as f64 };
-    let top = if n == 0 { band } else { band + FAN };
+    let labelled = scene.flows.iter().any(|flow| flow.label.is_some());
+    // Ways to many regions run far to the side before they turn down to their labels.
+    let fan = if labelled { FAN + if n > 2 { 24.0 } else { 0.0 } } else { STEP + PAD };
+    let top = if n == 0 { band } else { band + fan };
     let mut tallest: f64 = 0.0;
     for at in 0..n {
         let frame = Rect { x: MARGIN + at as f64 * (panel_w + GAP), y: top, w: panel_w, h: 0.0 };
@@ -359,15 +362,22 @@ fn way(scene: &Scene, rects: &[Rect], flow: &Flow, width: f64) -> Way {
         let lean = (to.cx() - from.cx()).clamp(-1.0, 1.0);
         let apart = scene.flows.iter().filter(|other| other.from == flow.from).count() > 1;
         let x = if apart { from.cx() + lean * from.w.min(CARD_W) * 0.2 } else { from.cx() };
-        down(x, from.bottom(), to.cx(), to.y - HEAD)
+        let far = scene.panels.len() > 2 && flow.label.is_some() && (to.cx() - x).abs() > 40.0;
+        match far {
+            // Across the regions between, then down: a long curve would run through their labels.
+            true => across(x, from.bottom(), to.cx(), to.y - HEAD, to.y - PAD - FAN),
+            false => down(x, from.bottom(), to.cx(), to.y - HEAD),
+        }
     } else {
         let (x, y) = (from.cx(), from.y);
         format!("M{x:.1} {y:.1}C{x:.1} {:.1} {:.1} {:.1} {:.1} {:.1}", y - 30.0, to.cx(), to.bottom() + 40.0, to.cx(), to.bottom() + HEAD)
     };
     let label = flow.label.as_ref().map(|(words, more)| {
         // In the free strip above the region, wherever the way begins.
-        let (x, y) = (from.cx().midpoint(to.cx()), to.y - PAD - FAN / 2.0);
+        let many = scene.panels.len() > 2;
+        let (x, y) = (from.cx().midpoint(to.cx()), to.y - PAD - if many { 27.0 } else { FAN / 2.0 });
         let (x, anchor) = match to.cx() - from.cx() {
+            _ if many => (to.cx() + 14.0, "start"),
             d if d < -1.0 => (x.min(to.cx()) - 6.0, "end"),
             d if d > 1.0 => (x.max(to.cx()) + 6.0, "start"),
             _ => (x + 16.0, "start"),
@@ -375,6 +385,17 @@ fn way(scene: &Scene, rects: &[Rect], flow: &Flow, width: f64) -> Way {
         Label { x: x.clamp(MARGIN, width - MARGIN), y, anchor, words: words.clone(), more: more.clone() }
     });
     Way { path, style: flow.style, label }
+}
+
+/// Down, to the side at `mid`, and down, with round corners.
+fn across(x: f64, y: f64, tx: f64, ty: f64, mid: f64) -> String {
+    let r = if tx > x { 16.0 } else { -16.0 };
+    let (before, after) = (mid - 16.0, mid + 16.0);
+    format!(
+        "M{x:.1} {y:.1}L{x:.1} {before:.1}Q{x:.1} {mid:.1} {:.1} {mid:.1}L{:.1} {mid:.1}Q{tx:.1} {mid:.1} {tx:.1} {after:.1}L{tx:.1} {ty:.1}",
+        x + r,
+        tx - r
+    )
 }
 
 fn legend(scene: &Scene, drawing: &mut Drawing) {

@@ -172,12 +172,15 @@ pub(super) fn of(graph: &Graph) -> Scene {
     } else {
         parts(graph, &mut scene);
     }
+    let managed = graph.nodes().filter(|node| node.schema.kind == DrKind::Managed);
+    let (global, regional): (Vec<_>, Vec<_>) = managed.partition(|node| node.address.region() == "global");
+    let all = noun(global.len() + regional.len(), "resource");
     let regions = noun(scene.panels.len(), "region");
-    let managed = graph.nodes().filter(|node| node.schema.kind == DrKind::Managed).count();
-    scene.subtitle = format!("{} in {regions}", noun(managed, "resource"));
-    if graph.nodes().any(|node| node.address.region() == "global") && !scene.panels.is_empty() {
-        scene.subtitle.push_str(" and around them");
-    }
+    scene.subtitle = match (scene.panels.len(), global.len()) {
+        (0, _) => all,
+        (_, 0) => format!("{all} in {regions}"),
+        (_, n) => format!("{all}: {} in {regions}, {n} global", regional.len()),
+    };
     scene
 }
 
@@ -506,7 +509,7 @@ fn parts(graph: &Graph, scene: &mut Scene) {
     }
     levels(scene, &edges);
     let slow = slowest(graph, &card_of);
-    for (from, to) in edges {
+    for (from, to) in reduced(&edges, &slow) {
         let style = if slow.contains(&(from, to)) { Style::Main } else { Style::Plain };
         scene.flows.push(Flow { from, to, style, label: None });
     }
@@ -530,6 +533,28 @@ fn levels(scene: &mut Scene, edges: &BTreeSet<(usize, usize)>) {
             break;
         }
     }
+}
+
+/// The edges without those that say only what a longer way says already.
+fn reduced(edges: &BTreeSet<(usize, usize)>, keep: &BTreeSet<(usize, usize)>) -> Vec<(usize, usize)> {
+    let mut next: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    edges.iter().for_each(|&(from, to)| next.entry(from).or_default().push(to));
+    let implied = |from: usize, to: usize| {
+        let (mut seen, mut stack) = (BTreeSet::from([from]), Vec::new());
+        stack.extend(next[&from].iter().copied().filter(|&other| other != to));
+        while let Some(at) = stack.pop() {
+            if at == to {
+                return true;
+            }
+            if seen.insert(at) {
+                stack.extend(next.get(&at).into_iter().flatten().copied());
+            }
+        }
+        false
+    };
+    // Cards that stand for several parts may need each other: neither of two such edges follows from the other.
+    let mutual = |from: usize, to: usize| edges.contains(&(to, from));
+    edges.iter().copied().filter(|&(from, to)| keep.contains(&(from, to)) || mutual(from, to) || !implied(from, to)).collect()
 }
 
 /// The steps of the chain that takes the longest to create, as pairs of cards.

@@ -109,6 +109,8 @@ struct Planner<'a> {
     deletes: BTreeMap<Address, Vec<StepId>>,
     /// Addresses that are replaced with the old copy going first.
     delete_first: BTreeSet<Address>,
+    /// What is still at an address whose resource is at another now.
+    superseded: BTreeMap<Address, Address>,
     /// Creates that need the place of a resource that goes, which is another resource by the program's word.
     places: Vec<(StepId, StepId)>,
     /// Addresses that are replaced.
@@ -141,6 +143,7 @@ impl<'a> Planner<'a> {
             adopts: BTreeMap::new(),
             deletes: BTreeMap::new(),
             delete_first: BTreeSet::new(),
+            superseded: BTreeMap::new(),
             places: Vec::new(),
             replaced: BTreeSet::new(),
             old_needs,
@@ -174,7 +177,13 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 if self.state.resources.contains_key(&to) {
-                    self.errors.push(fail("there is a resource at the new address already"));
+                    // It has moved already, and this is an old copy that still had the old ownership when it was found; or
+                    // there were two. Either way the program has one, and the plan shows that the other goes.
+                    self.superseded.insert(from, to);
+                    continue;
+                }
+                if self.state.resources.get(&from).is_none_or(|record| record.current.is_none()) {
+                    // What is left of it is deleted where it is.
                     continue;
                 }
                 let Some(record) = self.state.resources.remove(&from) else { continue };
@@ -274,6 +283,13 @@ impl<'a> Planner<'a> {
 
     fn blocked(&self, type_name: &str, region: &str) -> Option<CloudError> {
         self.observed.failed.get(&(type_name.to_owned(), region.to_owned())).cloned()
+    }
+
+    /// Whether a resource comes after another without taking anything from it.
+    fn is_order_only(&self, node: &Node, need: &Address) -> bool {
+        let mut only = true;
+        value::references(&node.inputs, &mut |reference| only &= reference.address != need.as_str());
+        only
     }
 
     /// What it takes from a lookup that could not be read.
@@ -415,7 +431,8 @@ impl<'a> Planner<'a> {
             let what = format!("replaced: {reason}");
             self.errors.push(PlanError::Protected { address: node.address.clone(), what });
         }
-        let forced = needs.iter().any(|need| self.delete_first.contains(need));
+        // A value of the new one is needed, which comes after the old one is gone, which comes after this old one is gone.
+        let forced = needs.iter().any(|need| self.delete_first.contains(need) && !self.is_order_only(node, need));
         let delete_first = forced || node.schema.replacement == Replacement::DeleteFirst;
         let id = self.create(node, inputs, needs, None, changes);
         self.steps[id as usize].replacement = true;
@@ -459,7 +476,8 @@ impl<'a> Planner<'a> {
                     self.deletes.entry(address).or_default().push(id);
                 }
                 OnRemove::Destroy => {
-                    self.delete(&address, &current, None, false);
+                    let reason = self.superseded.get(&address).map(|to| format!("the program has it at {to} now"));
+                    self.delete(&address, &current, reason, false);
                 }
             }
         }
@@ -551,7 +569,7 @@ impl<'a> Planner<'a> {
                     let address = self.steps[pair[0] as usize].address.clone();
                     self.delete_first.insert(address);
                 }
-                None => return Err(PlanError::Cycle(addresses())),
+                None => { for &id in &cycle { let st=&self.steps[id as usize]; eprintln!("DBG {} {:?} {} g{} after {:?} df={}", id, st.action, st.address, st.generation, st.after, self.delete_first.contains(&st.address)); } return Err(PlanError::Cycle(addresses()))},
             }
         }
     }
@@ -568,9 +586,12 @@ impl<'a> Planner<'a> {
                 // A moved resource that is changed as well gets its new ownership first.
                 edges.push((id, adopt, Need::Ready));
             }
+            // What exists already works: it is not pointed to something that does not work yet, which a new one may be.
+            let step = &self.steps[id as usize];
+            let exists = step.action == Action::Update || step.replacement;
             for (needed, need) in self.graph.needs(address.as_str()) {
                 if let Some(&before) = self.forward.get(&needed.address) {
-                    edges.push((id, before, need));
+                    edges.push((id, before, if exists { need.max(Need::Ready) } else { need }));
                 }
             }
             if self.delete_first.contains(address) {
@@ -593,6 +614,11 @@ impl<'a> Planner<'a> {
                     edges.push((id, adopt, Need::Ready));
                 }
                 for user in users.get(address).into_iter().flatten() {
+                    // A mere order does not make the user's old copy go before its new one works.
+                    let free = self.delete_first.contains(address) && self.replaced.contains(*user) && !self.delete_first.contains(*user);
+                    if free && self.graph.get(user.as_str()).is_some_and(|node| self.is_order_only(node, address)) {
+                        continue;
+                    }
                     for &gone in self.deletes.get(*user).into_iter().flatten() {
                         edges.push((id, gone, Need::Ready));
                     }

@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::error::{Class, CloudError};
 use crate::provider::{FoundData, Health, Owner, PriorData, Settled, WantedData};
 use crate::resource::{Kind, Schema};
+use crate::state::State;
 use crate::value::Value;
 
 /// What an output is made of: the arguments of the resource and its id.
@@ -553,6 +554,21 @@ impl Cloud {
         refers
     }
 
+    /// Whether one of the copies that a state knows is this object.
+    pub(super) fn is_known(&self, object: &Object, state: &State) -> bool {
+        let config = object.config();
+        if self.behaviour(object.schema).tagged {
+            let copy = state.instance(config.address.as_str(), config.generation);
+            // Without outputs the answer to its create call is still open.
+            return copy.is_some_and(|copy| copy.outputs.as_ref().is_none_or(|outputs| *outputs == object.outputs));
+        }
+        let behaviour = self.behaviour(object.schema);
+        let mut copies = state.resources.values().flat_map(|record| record.copies().map(move |copy| (record.home(copy), copy)));
+        copies.any(|(home, copy)| {
+            home == (object.schema.type_name, object.region.as_str()) && key(&behaviour, &copy.args) == natural_key(&behaviour, object)
+        })
+    }
+
     /// What is in the cloud, in a form that does not depend on ids, generations and times: for comparing two worlds.
     pub(super) fn normalised(&self, now: u64) -> Vec<String> {
         let mut lines: Vec<String> = self
@@ -562,9 +578,11 @@ impl Cloud {
                 let leaving = if object.is_leaving() { " leaving" } else { "" };
                 let health = object.health(u64::MAX - 1);
                 let broken = if health == Health::Failed { " broken" } else { "" };
+                // Without tags nothing at the object says whose it is.
+                let address = if self.behaviour(object.schema).tagged { config.address.as_str() } else { "(untagged)" };
                 format!(
-                    "{} {} of {} in {} {} {:?}{leaving}{broken}",
-                    config.address, object.schema.type_name, config.stack, object.region, config.args, config.tags,
+                    "{address} {} of {} in {} {} {:?}{leaving}{broken}",
+                    object.schema.type_name, config.stack, object.region, config.args, config.tags,
                 )
             })
             .collect();

@@ -48,7 +48,7 @@ pub(super) struct Disk {
     /// Every append from this one on fails.
     pub(super) full_from: Option<u64>,
     /// Snapshots cannot be written either while the disk is full.
-    full_now: bool,
+    pub(super) full_now: bool,
     /// The snapshot with every durable entry applied: what a replay has to give.
     pub(super) durable: State,
     /// The calls whose intent is durable and whose answer is not.
@@ -74,6 +74,15 @@ impl Disk {
             random: Random::new(seed, "disk"),
             violations: Vec::new(),
         }
+    }
+
+    /// Begins anew for another stack.
+    pub(super) fn rename(&mut self, stack: &str, lineage: &str) {
+        self.snapshot = State::new(stack, lineage);
+        self.durable = self.snapshot.clone();
+        self.journal.clear();
+        self.acknowledged = 0;
+        self.intents.clear();
     }
 
     /// Whether the intent to make this call is durable.

@@ -270,7 +270,7 @@ pub struct Shop {
     pub port: u32,
     pub standby: bool,
     pub ttl: u32,
-    pub retain_server: bool,
+    pub retain_vpc: bool,
     /// The scope of the network; the program says that it was `net` when it is another.
     pub net: &'static str,
 }
@@ -278,7 +278,7 @@ pub struct Shop {
 impl Default for Shop {
     fn default() -> Self {
         let (cidr, balancer, net) = ("10.0.0.0/16", "shop", "net");
-        Shop { cidr, size: 1, balancer, port: 80, standby: true, ttl: 60, retain_server: false, net }
+        Shop { cidr, size: 1, balancer, port: 80, standby: true, ttl: 60, retain_vpc: false, net }
     }
 }
 
@@ -304,14 +304,14 @@ impl Shop {
         }
         let image = scope.add("image", Image::named("linux"));
         let net = scope.scope(self.net);
-        let vpc = net.add("vpc", Vpc::new(self.cidr));
+        let vpc = if self.retain_vpc { net.add("vpc", Vpc::new(self.cidr).retain()) } else { net.add("vpc", Vpc::new(self.cidr)) };
         let subnet = net.add("public", Subnet::new(vpc.id, &self.cidr.replace("/16", "/24")));
         let gateway = net.add("gateway", Gateway { subnet: subnet.id.into_input() });
         let table = net.add("table", Table { vpc: vpc.id.into_input() });
         let via = gateway.id.into_input();
         let route = net.add("route", Route { table: table.id.into_input(), to: "0.0.0.0/0".to_owned(), via });
         let server = Server::new(subnet.id, image.image).size(self.size).after(&route);
-        let server = scope.add("server", if self.retain_server { server.retain() } else { server });
+        let server = scope.add("server", server);
         let balancer = Balancer { size: self.size, ..Balancer::new(self.balancer, subnet.id) };
         let balancer = scope.add("balancer", balancer);
         let (port, server) = (self.port, server.id.into_input());

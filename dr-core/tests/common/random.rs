@@ -123,6 +123,13 @@ impl Program {
     /// A program of so many parts.
     pub fn random(random: &mut Random, parts: usize) -> Self {
         let mut program = Program::default();
+        // Something stays in each region, so that a lost state does not take the knowledge of the region with it.
+        for west in [false, true] {
+            program.made += 1;
+            let name = format!("anchor{}", program.made);
+            let (on, uses, near, after) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+            program.parts.push(Part { name, was: Vec::new(), of: Type::Plain, west, size: 1, kind: 1, on, uses, near, after });
+        }
         for _ in 0..parts {
             program.grow(random);
         }
@@ -158,7 +165,8 @@ impl Program {
             was: Vec::new(),
             of,
             west: random.chance(0.4),
-            size: 1,
+            // No two parts are alike, or leaving one out and adding another would look like a rename.
+            size: 10 * self.made as u32,
             kind: 1,
             on: if of == Type::Child { random.pick(&with_id).copied().into_iter().collect() } else { Self::some(random, &with_id, 2) },
             uses: Self::some(random, &soft, 2),
@@ -185,7 +193,7 @@ impl Program {
                 part.uses.pop();
             }
         }
-        let mut at = 0;
+        let mut at = 2;
         while at < next.parts.len() {
             if random.chance(0.12) {
                 next.remove(at);

@@ -6,6 +6,7 @@ pub mod picture;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, ValidatedCertificate};
 use dr_aws::regions::{UsEast1, UsWest2};
@@ -15,7 +16,7 @@ use dr_core::engine::Outcome;
 use dr_core::journal::{self, Header, Replayed};
 use dr_core::store::{ReadStore, StoreError, WriteStore};
 use dr_core::{BoxFuture, FORMAT, Global, Stack, State, Status, cidr, stack};
-use dr_sim::Aws;
+use dr_sim::{Aws, Cloud};
 
 /// The site of the reference article in two regions.
 pub fn shop() -> Stack {
@@ -69,6 +70,27 @@ pub async fn run(aws: &Aws, goal: Goal, graph: &Stack, store: &dyn WriteStore) -
     }
 }
 
+/// Hours later: what was leaving has left, and EC2 has forgotten what was terminated.
+pub fn settle(cloud: &Cloud) {
+    cloud.clock().advance(Duration::from_secs(3 * 3600));
+    cloud.with_world(|_| ());
+}
+
+/// Another process at the same account: clients of its own.
+pub fn restarted(cloud: &Cloud) -> Aws {
+    Aws::on(cloud.clone())
+}
+
+/// A copy of the account.
+pub fn copy(cloud: &Cloud) -> Cloud {
+    Cloud::load(&cloud.save().unwrap()).unwrap()
+}
+
+/// Runs an async test body on a runtime of this thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 /// Why a run is not what it should be, with all failed steps.
 pub fn complete(applied: Result<Applied, SessionError>) -> Result<(), String> {
     match applied {
@@ -93,7 +115,12 @@ struct Content {
 
 impl Disk {
     pub fn new() -> Self {
-        let (state, journal) = (State::new("shop", &"0".repeat(32)), Vec::new());
+        Disk::of_lineage(&"0".repeat(32))
+    }
+
+    /// An empty one; names and tokens of resources come from the lineage.
+    pub fn of_lineage(lineage: &str) -> Self {
+        let (state, journal) = (State::new("shop", lineage), Vec::new());
         Disk(Arc::new(Mutex::new(Content { state, journal })))
     }
 
