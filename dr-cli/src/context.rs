@@ -128,7 +128,8 @@ impl<'c> Context<'c, '_> {
         state: &State,
         detail: Detail,
     ) -> Result<Observed, Error> {
-        opened.cloud.refresh_begins(detail);
+        // After a run that was interrupted the record does not know what it would be trusted for.
+        opened.cloud.refresh_begins(if state.is_settled() { detail } else { Detail::Full });
         self.or_cancelled(drive(opened.cloud.as_ref(), session.observe(state))).await
     }
 

@@ -18,8 +18,6 @@ pub(crate) struct Pair {
     pub(crate) primary: String,
     /// The region of the standby.
     pub(crate) standby: String,
-    /// The health check of the primary, by address.
-    pub(crate) check: String,
     /// What viewers request, when there is a distribution with a name of its own.
     pub(crate) url: Option<String>,
     probe: ProbeKind,
@@ -44,7 +42,6 @@ impl Pair {
         Some(Pair {
             primary: target(graph, primary)?,
             standby: target(graph, standby)?,
-            check: check.address.to_string(),
             url: alias.map(|alias| format!("https://{alias}/")),
             probe: match check.inputs["kind"].as_str()? {
                 "tcp" => ProbeKind::Tcp,

@@ -118,12 +118,19 @@ impl Program {
         let mut args = std::env::args_os();
         let bin = args.next();
         let bin = bin.as_deref().map(Path::new).and_then(Path::file_stem).and_then(|stem| stem.to_str());
-        let bin = bin.unwrap_or("program").to_owned();
+        ExitCode::from(self.on_process(bin.unwrap_or("program"), args.collect()))
+    }
+
+    /// The same with these arguments instead of those of the process: for a command inside another one.
+    pub fn run_args<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> u8 {
+        self.on_process("program", args.into_iter().map(Into::into).collect())
+    }
+
+    /// Runs a command on the outputs and signals of the process.
+    fn on_process(&self, bin: &str, args: Vec<OsString>) -> u8 {
         let (mut out, mut err) = (io::BufWriter::new(io::stdout()), io::stderr());
-        let terminal = Terminal::of_process();
-        let mut out = Out::new(&mut out, &mut err, terminal);
-        let code = cmd::run(&self, &bin, args.collect(), &mut out, true);
-        ExitCode::from(code)
+        let mut out = Out::new(&mut out, &mut err, Terminal::of_process());
+        cmd::run(self, bin, args, &mut out, true)
     }
 
     /// Runs one command with outputs of the caller's; see [`run`](crate::run). Signals are left to the caller.

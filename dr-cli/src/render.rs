@@ -215,7 +215,7 @@ fn footer(out: &mut Out<'_>, plan: &Plan) {
         let shown: Vec<_> = gone.iter().take(4).map(|step| step.address.as_str()).collect();
         let more = if gone.len() > shown.len() { format!(" and {} more", gone.len() - shown.len()) } else { String::new() };
         let kept = gone.iter().all(|step| step.action == Action::Forget);
-        let verb = if kept { "forgotten, not deleted" } else { "destroyed" };
+        let verb = if kept { "will be forgotten, not deleted" } else { "will be destroyed" };
         rows.push(("gone", out.paint.red(&format!("{} {verb}: {}{more}", plural(gone.len(), "resource"), shown.join(", ")))));
     }
     for (label, text) in rows {

@@ -230,7 +230,7 @@ impl Story<'_> {
         for (at, what, band) in &moments {
             let band = band.map(|b| format!("{:.0} … {:.0} … {:.0} s", b.best_s, b.typical_s, b.worst_s)).unwrap_or_default();
             cx.out.event(&json!({"event": "moment", "after_s": rounded(*at), "what": what, "predicted": band}));
-            cx.out.line(format!("{at:>8.1} s  {what:<48} {band}").trim_end().to_owned());
+            cx.out.line(format!("{at:>8.1} s  {what:<48} {band}").trim_end());
         }
         self.verdict(cx, region, answered, &prediction, every)
     }

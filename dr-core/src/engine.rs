@@ -490,12 +490,11 @@ impl Run {
         }
         let per_service = self.limits.calls_per_service;
         let has_place = |lane: &Lane| lane.in_flight < per_service;
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| has_place(lane) && !lane.woken.is_empty()) {
-            if let Some((id, ask)) = lane.woken.pop_front() {
-                self.take_place(id);
-                self.call(id, ask);
-                return true;
-            }
+        let due = self.lanes.iter_mut().filter(|lane| has_place(lane)).find_map(|lane| lane.woken.pop_front());
+        if let Some((id, ask)) = due {
+            self.take_place(id);
+            self.call(id, ask);
+            return true;
         }
         let heads = self.lanes.iter().enumerate().filter(|(_, lane)| has_place(lane));
         let most_urgent = heads.filter_map(|(at, lane)| Some((*lane.queue.peek()?, at))).max();

@@ -169,7 +169,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `driver` | yes | the module `driver`, which performs effects with tokio; without it the crate reads no clock and waits for nothing |
+//! | `driver` | yes | the module `driver`, which performs effects with tokio; without it the crate waits for nothing |
 //! | `sim` | no | the module `sim`: a cloud, a disk and a clock, all seeded, with faults, to test the engine and one's own types |
 
 mod address;

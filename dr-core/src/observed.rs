@@ -235,8 +235,11 @@ fn take_in(instance: &mut Instance, data: &FoundData) {
     instance.outputs = Some(data.outputs.clone());
     // An interrupted update whose result cannot be read is made again.
     let unsure = instance.status == Status::Updating && data.args.is_none();
+    // Of one whose run ended before it had settled, what `ready` sets after the create may be missing.
+    let unsettled = matches!(instance.status, Status::Creating | Status::Accepted);
     instance.status = match data.health {
         Health::Ready if unsure => Status::Updating,
+        Health::Ready if unsettled => Status::Accepted,
         Health::Pending => Status::Accepted,
         Health::Ready => Status::Ready,
         Health::Failed => Status::Failed,

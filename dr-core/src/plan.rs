@@ -159,9 +159,12 @@ pub enum PlanError {
         /// The resource.
         address: Address,
     },
-    /// The steps need each other.
-    #[error("the steps need each other: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → "))]
-    Cycle(Vec<Address>),
+    /// Each of the steps waits for the next, and the last for the first.
+    #[error(
+        "the steps wait for each other: {}",
+        .0.iter().map(|(action, address)| format!("{action} {address}")).collect::<Vec<_>>().join(", ")
+    )]
+    Cycle(Vec<(Action, Address)>),
 }
 
 /// All reasons why there is no plan, at once.

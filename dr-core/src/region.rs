@@ -111,6 +111,8 @@ macro_rules! region {
     (@struct [$(#[$meta:meta])*] $name:ident, $text:literal, $fixed:expr) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        // Where it is declared decides how far it is seen.
+        #[allow(unreachable_pub)]
         pub struct $name;
         impl $crate::Region for $name {
             const NAME: &'static str = $text;

@@ -50,8 +50,11 @@ pub(crate) struct Program {
     pub(crate) rules: Vec<Rule>,
     pub(crate) errors: Vec<BuildError>,
     regions: BTreeMap<String, Arc<str>>,
-    tags: Vec<(Rc<BTreeMap<String, String>>, Arc<BTreeMap<String, String>>)>,
+    tags: Vec<(Rc<Tags>, Arc<Tags>)>,
 }
+
+/// Tags by key.
+type Tags = BTreeMap<String, String>;
 
 /// A node with the order-only edges that its scope asked for.
 pub(crate) struct Draft {
@@ -72,10 +75,10 @@ impl Program {
 
     /// One shared map for all nodes of a scope: they come one after another, so the last one is nearly always the one.
     pub(crate) fn tags(&mut self, tags: &Rc<BTreeMap<String, String>>) -> Arc<BTreeMap<String, String>> {
-        if let Some((last, shared)) = self.tags.last() {
-            if Rc::ptr_eq(last, tags) {
-                return Arc::clone(shared);
-            }
+        if let Some((last, shared)) = self.tags.last()
+            && Rc::ptr_eq(last, tags)
+        {
+            return Arc::clone(shared);
         }
         let shared = Arc::new(tags.as_ref().clone());
         self.tags.push((Rc::clone(tags), Arc::clone(&shared)));
@@ -156,10 +159,10 @@ impl<O: Inputs> Stack<O> {
         }
 
         let mut encoded = serde_json::to_value(&outputs).map_err(|error| error.to_string());
-        if let Ok(outputs) = &mut encoded {
-            if let Err(problem) = value::link(outputs, &mut |origin| find(origin)) {
-                errors.push(BuildError::Outputs { problem });
-            }
+        if let Ok(outputs) = &mut encoded
+            && let Err(problem) = value::link(outputs, &mut |origin| find(origin))
+        {
+            errors.push(BuildError::Outputs { problem });
         }
         let outputs = encoded.unwrap_or_else(|problem| {
             errors.push(BuildError::Outputs { problem });

@@ -242,6 +242,12 @@ impl State {
         self.len() == 0
     }
 
+    /// Whether no step was under way when it was recorded: nothing is in question that a read could answer.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.resources.values().flat_map(Record::copies).all(|copy| copy.status == Status::Ready)
+    }
+
     /// The invariants: every record has at least one copy; generations of an address are distinct and the one in use is
     /// the newest but for copies that are leaving; a working copy has outputs; tokens are not empty.
     ///

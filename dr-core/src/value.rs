@@ -531,6 +531,16 @@ pub fn references<'v>(value: &'v Value, visit: &mut dyn FnMut(Reference<'v>)) {
     }
 }
 
+/// Calls `visit` for each text inside the value that is not empty.
+pub(crate) fn texts<'v>(value: &'v Value, visit: &mut dyn FnMut(&'v str)) {
+    match value {
+        Value::String(text) if !text.is_empty() => visit(text),
+        Value::Array(items) => items.iter().for_each(|item| texts(item, visit)),
+        Value::Object(entries) => entries.values().for_each(|item| texts(item, visit)),
+        _ => {}
+    }
+}
+
 /// Replaces references by what `known` answers for them; those it does not know stay, and the result tells whether any did.
 #[must_use]
 pub fn resolve<'k>(value: &Value, known: &dyn Fn(&Reference<'_>) -> Option<&'k Value>) -> (Value, bool) {

@@ -3,7 +3,10 @@
 use dr_core::{Construct, Global, Handle, Input, IntoInput, Output, Region, Scope, same_region};
 
 use crate::constructs::SiteHandle;
-use crate::ids::{HealthCheckId, HostedZoneId};
+use crate::cloudwatch::Alarm;
+use crate::ids::{HealthCheckId, HostedZoneId, TopicArn};
+use crate::regions::UsEast1;
+use crate::sns::{Subscription, Topic};
 use crate::route53::{Alias, FailoverRole, HealthCheck, RecordSet, RecordType};
 
 /// One region's answer: where its API gateway is reached, and what says whether it works.
@@ -196,13 +199,20 @@ impl<S: Region> Notifier<S> {
     }
 }
 
-impl<S: Region> Construct<Global> for Notifier<S> {
-    type Handle = ();
+/// What [`Notifier`] made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NotifierHandle<S: Region> {
+    /// The topic of the health checks' alarms.
+    pub topic: Output<TopicArn<UsEast1>>,
+    /// The topic of the standby region's own alarm.
+    pub standby_topic: Output<TopicArn<S>>,
+}
 
-    fn build(self, scope: Scope<'_, Global>) {
-        use crate::cloudwatch::Alarm;
-        use crate::regions::UsEast1;
-        use crate::sns::{Subscription, Topic};
+impl<S: Region> Construct<Global> for Notifier<S> {
+    type Handle = NotifierHandle<S>;
+
+    fn build(self, scope: Scope<'_, Global>) -> NotifierHandle<S> {
         let (east, standby) = (scope.in_region::<UsEast1>(), scope.in_region::<S>());
         let topic = east.add("topic", Topic::new());
         for (role, check) in &self.checks {
@@ -214,5 +224,6 @@ impl<S: Region> Construct<Global> for Notifier<S> {
             east.add(("email", at), Subscription::email(topic.arn, email.as_str()));
             standby.add(("own_email", at), Subscription::email(own.arn, email.as_str()));
         }
+        NotifierHandle { topic: topic.arn, standby_topic: own.arn }
     }
 }

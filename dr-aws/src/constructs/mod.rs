@@ -85,6 +85,6 @@ pub use edge::{Edge, EdgeHandle};
     feature = "route53",
     feature = "sns"
 ))]
-pub use failover::{FailoverPair, LatencyGroup, Notifier, PairHandle};
+pub use failover::{FailoverPair, LatencyGroup, Notifier, NotifierHandle, PairHandle};
 #[cfg(all(feature = "apigatewayv2", feature = "elbv2", feature = "iam", feature = "route53"))]
 pub use site::{HEALTH_PATH, SecureApi, SecureApiHandle, Site, SiteHandle};

@@ -142,7 +142,7 @@ impl Lifecycle for SecurityGroup {
         let on_record = |group: &DescribedGroup| {
             let owned = owned(&scan.stack, group.tags())?;
             match unread(wanted_as(wanted, &owned), &owned) {
-                Unread::OnRecord(args) => Some(args.default_egress),
+                Unread::OnRecord(_) => Some(()),
                 _ => None,
             }
         };
@@ -153,10 +153,18 @@ impl Lifecycle for SecurityGroup {
             let owned = owned(&scan.stack, group.tags())?;
             let want = wanted_as(wanted, &owned);
             let id = group.group_id()?;
-            let present = match on_record(group).filter(|_| lean) {
-                Some(recorded) => recorded,
+            let recorded = want.filter(|want| want.generation == owned.generation).and_then(|want| want.outputs.as_ref());
+            let present = match recorded.filter(|_| lean) {
+                Some(recorded) => recorded.default_egress,
                 None => rules.iter().any(|rule| rule.group_id() == Some(id) && is_default_egress(rule)),
             };
+            // AWS's rule that `ready` has not taken away yet is nobody's doing.
+            let leaving = present
+                && match unread(want, &owned) {
+                    Unread::OnTheWay(args) => !args.default_egress,
+                    Unread::OnRecord(args) => !args.default_egress && recorded.is_some_and(|known| known.default_egress),
+                    Unread::Unknown => false,
+                };
             let description = match group.description() {
                 // The default may have been written out.
                 Some(DESCRIPTION) => {
@@ -164,16 +172,10 @@ impl Lifecycle for SecurityGroup {
                 }
                 text => text.map(str::to_owned),
             };
-            let args = SecurityGroupArgs {
-                vpc: VpcId::literal(group.vpc_id()?),
-                description,
-                default_egress: match unread(want, &owned) {
-                    Unread::OnTheWay(args) => args.default_egress,
-                    _ => present,
-                },
-            };
+            let vpc = VpcId::literal(group.vpc_id()?);
+            let args = SecurityGroupArgs { vpc, description, default_egress: present && !leaving };
             let outputs = SecurityGroupOutputs { id: SecurityGroupId::literal(id), default_egress: present };
-            Some(found(owned, args, outputs, Health::Ready))
+            Some(found(owned, args, outputs, if leaving { Health::Pending } else { Health::Ready }))
         };
         Ok(groups.iter().filter_map(describe).collect())
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use dr_aws::{Depth, Rates};
 use dr_core::driver::Applied;
-use dr_core::store::FileStore;
+use dr_core::store::{FileStore, ReadStore as _};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -78,8 +78,10 @@ impl Job {
     /// What the child does, in this process.
     pub(crate) async fn run(&self) -> (Applied, Program) {
         let program = self.program();
-        program.aws.set_depth(if self.lean { Depth::Lean } else { Depth::Full });
         let store = self.store().lock("wire test").unwrap_or_else(|error| panic!("the lock of a dead run holds: {error}"));
+        // As the command line does it.
+        let settled = store.load().await.expect("the state can be read").state.is_settled();
+        program.aws.set_depth(if self.lean && settled { Depth::Lean } else { Depth::Full });
         let applied = if self.destroy { program.try_destroy(&store).await } else { program.try_deploy(&store).await };
         (applied, program)
     }
@@ -163,7 +165,7 @@ fn peak_kb() -> u64 {
 
 fn job(emulator: &Emulator, dir: &Path, whole: bool, scale: f64) -> Job {
     let dir = dir.to_path_buf();
-    Job { url: emulator.url(), dir, whole, changed: false, destroy: false, lean: false, scale, rates: false }
+    Job { url: emulator.url(), dir, whole, changed: false, destroy: false, lean: true, scale, rates: false }
 }
 
 /// Kills `job` at its call number `at`, lets the next run finish, and checks that nothing is missing, nothing is there twice
@@ -180,6 +182,12 @@ async fn kill_and_finish(
     let (applied, program) = job.run().await;
     assert!(applied.is_complete(), "{}: {:#?}", context(), failures(&applied));
     assert_eq!(kinds(&everything(&program.aws).await), *expected, "{}", context());
+    if !job.destroy {
+        // Every property is as the program says: read in full, there is nothing to do.
+        let (again, _) = Job { lean: false, ..job.clone() }.run().await;
+        let drift = &again.plan().drift;
+        assert!(matches!(again, Applied::Unchanged(_)) && drift.is_empty(), "{}: {}\n{drift:#?}", context(), again.plan());
+    }
     killed
 }
 

@@ -69,8 +69,8 @@ async fn prove(
     }
     if left.is_empty() {
         let mark = cx.out.paint.green("✓");
-        let reads = plural(observed.read.len(), "type of resources");
-        cx.out.line(format!("{mark} nothing is left: {reads} read, none carries the ownership of `{}`", cx.graph().name()));
+        let (reads, name) = (plural(observed.read.len(), "read"), cx.graph().name());
+        cx.out.line(format!("{mark} nothing is left of `{name}`: every type looked for in every region ({reads})"));
         return Ok(Exit::Done);
     }
     let block = Block {

@@ -46,8 +46,7 @@ pub async fn refresh(
     deepness: Deepness,
 ) -> Observed {
     let mut reader = Reader::new(graph, state, registry, deepness);
-    let mut reads: FuturesUnordered<BoxFuture<'_, (Group, Result<Vec<FoundData>, CloudError>)>> =
-        FuturesUnordered::new();
+    let mut reads: FuturesUnordered<BoxFuture<'_, (Group, Answer)>> = FuturesUnordered::new();
     loop {
         for (group, wanted) in reader.runnable(reads.is_empty()) {
             let stack = graph.name();
@@ -89,6 +88,9 @@ async fn read_surely(
     }
     Ok(found)
 }
+
+/// What a bulk read gave.
+type Answer = Result<Vec<FoundData>, CloudError>;
 
 /// One bulk read with its retries.
 async fn read(

@@ -54,6 +54,7 @@ pub enum SessionError {
 /// What a deploy or a teardown came to.
 #[derive(Debug)]
 #[must_use = "a run may have failed or been cancelled"]
+#[expect(clippy::large_enum_variant, reason = "there is one of it, and it is looked at right away")]
 pub enum Applied {
     /// There was nothing to do.
     Unchanged(Plan),
@@ -193,11 +194,11 @@ impl Session<'_> {
     /// [`SessionError`].
     pub async fn load(&self, store: &dyn ReadStore) -> Result<State, SessionError> {
         let Replayed { state, .. } = store.load().await?;
-        if let (Some(recorded), Some(found)) = (&state.account, &self.account) {
-            if recorded != found {
-                let (recorded, found) = (recorded.clone(), found.clone());
-                return Err(SessionError::Account { recorded, found });
-            }
+        if let (Some(recorded), Some(found)) = (&state.account, &self.account)
+            && recorded != found
+        {
+            let (recorded, found) = (recorded.clone(), found.clone());
+            return Err(SessionError::Account { recorded, found });
         }
         let mut missing: Vec<String> = self
             .graph

@@ -106,7 +106,7 @@ impl Run {
         let track = &mut self.tracks[id as usize];
         track.finds += 1;
         // A list may lag behind, also behind something of ours that has the name already.
-        if track.finds % ASKS != 0 {
+        if !track.finds.is_multiple_of(ASKS) {
             return Decision::Again(ASK_AGAIN, Ask::Find);
         }
         match track.unclear.take() {

@@ -109,6 +109,8 @@ struct Planner<'a> {
     deletes: BTreeMap<Address, Vec<StepId>>,
     /// Addresses that are replaced with the old copy going first.
     delete_first: BTreeSet<Address>,
+    /// What need not be gone before what it came after: user and needed.
+    loose: BTreeSet<(Address, Address)>,
     /// What is still at an address whose resource is at another now.
     superseded: BTreeMap<Address, Address>,
     /// Creates that need the place of a resource that goes, which is another resource by the program's word.
@@ -143,6 +145,7 @@ impl<'a> Planner<'a> {
             adopts: BTreeMap::new(),
             deletes: BTreeMap::new(),
             delete_first: BTreeSet::new(),
+            loose: BTreeSet::new(),
             superseded: BTreeMap::new(),
             places: Vec::new(),
             replaced: BTreeSet::new(),
@@ -550,7 +553,8 @@ impl<'a> Planner<'a> {
         places
     }
 
-    /// The order of the steps. Where old copies and new ones wait for each other, an old one has to go first.
+    /// The order of the steps. Where they wait for each other, an order that nothing but the program's word asks for gives way;
+    /// and when there is none, an old copy goes before its successor is there.
     fn order(&mut self) -> Result<Vec<StepId>, PlanError> {
         loop {
             self.edges();
@@ -558,20 +562,40 @@ impl<'a> Planner<'a> {
                 Ok(order) => return Ok(order),
                 Err(cycle) => cycle,
             };
-            let addresses = || cycle.iter().map(|&id| self.steps[id as usize].address.clone()).collect();
-            let waits = |pair: &&[StepId]| {
-                let (old, new) = (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]);
-                let own = old.address == new.address && old.action == Action::Delete && new.action != Action::Delete;
-                own && !self.delete_first.contains(&old.address)
-            };
-            match cycle.windows(2).find(waits) {
-                Some(pair) => {
-                    let address = self.steps[pair[0] as usize].address.clone();
+            let pairs = || cycle.windows(2).map(|pair| (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]));
+            let goes = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
+            let mere = pairs().find(|(later, first)| {
+                goes(later) && goes(first) && later.address != first.address && !self.mentions(&first.address, &later.address)
+            });
+            let own = pairs().find(|(old, new)| {
+                old.address == new.address && goes(old) && !goes(new) && !self.delete_first.contains(&old.address)
+            });
+            match (mere, own) {
+                (Some((needed, user)), _) => {
+                    let pair = (user.address.clone(), needed.address.clone());
+                    self.loose.insert(pair);
+                }
+                (None, Some((old, _))) => {
+                    let address = old.address.clone();
                     self.delete_first.insert(address);
                 }
-                None => { for &id in &cycle { let st=&self.steps[id as usize]; eprintln!("DBG {} {:?} {} g{} after {:?} df={}", id, st.action, st.address, st.generation, st.after, self.delete_first.contains(&st.address)); } return Err(PlanError::Cycle(addresses()))},
+                (None, None) => {
+                    return Err(PlanError::Cycle(pairs().map(|(step, _)| (step.action, step.address.clone())).collect()));
+                }
             }
         }
+    }
+
+    /// Whether an argument of a resource in the state contains an output of another one: if not, it only comes after it.
+    fn mentions(&self, user: &Address, needed: &Address) -> bool {
+        let (Some(user), Some(needed)) = (self.state.resources.get(user), self.state.resources.get(needed)) else { return false };
+        let mut outputs = Vec::new();
+        needed.copies().filter_map(|copy| copy.outputs.as_ref()).for_each(|value| value::texts(value, &mut |text| outputs.push(text)));
+        let mut mentions = false;
+        for copy in user.copies() {
+            value::texts(&copy.args, &mut |text| mentions |= outputs.iter().any(|output| text.contains(output)));
+        }
+        mentions
     }
 
     /// Which steps come first.
@@ -614,17 +638,18 @@ impl<'a> Planner<'a> {
                     edges.push((id, adopt, Need::Ready));
                 }
                 for user in users.get(address).into_iter().flatten() {
-                    // A mere order does not make the user's old copy go before its new one works.
-                    let free = self.delete_first.contains(address) && self.replaced.contains(*user) && !self.delete_first.contains(*user);
-                    if free && self.graph.get(user.as_str()).is_some_and(|node| self.is_order_only(node, address)) {
+                    if !self.loose.is_empty() && self.loose.contains(&((*user).clone(), address.clone())) {
                         continue;
                     }
                     for &gone in self.deletes.get(*user).into_iter().flatten() {
                         edges.push((id, gone, Need::Ready));
                     }
                     match self.forward.get(*user) {
-                        // When the old copy has to go first, nothing can be pointed to the new one before.
-                        Some(&moved) if !self.delete_first.contains(address) => edges.push((id, moved, Need::Ready)),
+                        // When the old copy has to go first, nothing can be pointed to the new one before. Of a user that is
+                        // made anew only the old copy counts, and that is among the deletes.
+                        Some(&moved) if !self.delete_first.contains(address) && self.steps[moved as usize].action != Action::Create => {
+                            edges.push((id, moved, Need::Ready));
+                        }
                         _ => {}
                     }
                 }

@@ -9,7 +9,7 @@ use crate::error::{Class, CloudError};
 use crate::provider::{FoundData, Health, Owner, PriorData, Settled, WantedData};
 use crate::resource::{Kind, Schema};
 use crate::state::State;
-use crate::value::Value;
+use crate::value::{Value, texts};
 
 /// What an output is made of: the arguments of the resource and its id.
 pub type MakeOutput = fn(&Value, &str) -> Value;
@@ -613,16 +613,6 @@ fn key(behaviour: &Behaviour, args: &Value) -> Option<String> {
 
 fn natural_key(behaviour: &Behaviour, object: &Object) -> Option<String> {
     key(behaviour, &object.config().args)
-}
-
-/// Calls `visit` for each text inside the value.
-fn texts<'v>(value: &'v Value, visit: &mut dyn FnMut(&'v str)) {
-    match value {
-        Value::String(text) => visit(text),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, visit)),
-        Value::Object(entries) => entries.values().for_each(|item| texts(item, visit)),
-        _ => {}
-    }
 }
 
 /// The arguments as a provider would read them back: secrets as digests.

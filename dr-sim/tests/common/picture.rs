@@ -43,9 +43,9 @@ enum Part {
 
 /// Fields that say when something was, how often it was touched, or under which token it was asked for.
 fn is_noise(key: &str) -> bool {
-    const NOISE: [&str; 19] = [
+    const NOISE: [&str; 20] = [
         "rng", "jitter", "seed", "now_ms", "buckets", "tokens", "references", "zone_references", "check_references", "changes",
-        "caller_reference", "version", "etag", "dr:generation", "public_addresses", "backends", "deleted", "serial", "leaving",
+        "caller_reference", "version", "etag", "dr:generation", "public_addresses", "backends", "deleted", "serial", "leaving", "earlier",
     ];
     NOISE.contains(&key) || key.ends_with("_ms") || key.ends_with("_token") || key.ends_with("_at")
 }

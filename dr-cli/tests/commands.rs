@@ -1,0 +1,345 @@
+//! What each command prints, and how it ends.
+
+pub mod common;
+
+use common::{Closing, Shape, meddle};
+use dr_core::Severity;
+use dr_core::driver::Cancel;
+use serde_json::json;
+use tempfile::{TempDir, tempdir};
+
+fn deployed() -> TempDir {
+    let dir = tempdir().unwrap();
+    let ran = Shape::new().run(dir.path(), &["deploy"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    dir
+}
+
+#[test]
+fn a_plan_is_grouped_by_region_and_construct() {
+    let dir = tempdir().unwrap();
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["plan"]).text(), @"");
+    assert!(!dir.path().join("lock").exists(), "a plan writes nothing");
+}
+
+#[test]
+fn a_deploy_shows_its_plan_its_steps_and_its_outputs() {
+    let dir = tempdir().unwrap();
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy", "--concurrency", "1"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy"]).text(), @"");
+}
+
+#[test]
+fn what_is_destructive_needs_a_yes() {
+    let dir = deployed();
+    let changed = Shape { color: Some("green"), size: 2, shelves: 1, ..Shape::new() };
+    insta::assert_snapshot!(changed.run(dir.path(), &["plan"]).text(), @"");
+    let refused = changed.run(dir.path(), &["deploy"]);
+    assert_eq!(refused.code, 2);
+    insta::assert_snapshot!(refused.err, @"");
+    assert_eq!(changed.run(dir.path(), &["deploy", "--yes"]).code, 0);
+    assert_eq!(changed.run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
+}
+
+#[test]
+fn a_destroy_proves_that_nothing_is_left() {
+    let dir = deployed();
+    let refused = Shape::new().run(dir.path(), &["destroy"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes", "--concurrency", "1"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes"]).text(), @"");
+}
+
+#[test]
+fn a_lost_state_is_found_again_by_a_destroy() {
+    let dir = deployed();
+    for file in ["state", "journal"] {
+        std::fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    let ran = Shape::new().run(dir.path(), &["destroy", "--yes", "--json"]);
+    assert_eq!((ran.code, ran.done()["actions"].clone(), ran.done()["residue"].clone()), (0, json!({"delete": 7}), json!(0)));
+}
+
+#[test]
+fn status_puts_the_copies_of_a_construct_side_by_side() {
+    let dir = tempdir().unwrap();
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status"]).text(), @"");
+    let dir = deployed();
+    meddle(dir.path(), |items| {
+        let of = |items: &std::collections::BTreeMap<String, serde_json::Value>, address: &str| {
+            items.iter().find(|(_, item)| item["address"] == address).map(|(id, _)| id.clone()).unwrap()
+        };
+        items.remove(&of(items, "west-1/copy.shelf[1]"));
+        let (changed, broken) = (of(items, "east-1/main.shelf[0]"), of(items, "west-1/copy.base"));
+        items.get_mut(&changed).unwrap()["args"]["size"] = json!(9);
+        items.get_mut(&broken).unwrap()["health"] = json!("failed");
+    });
+    let more = Shape { shelves: 3, ..Shape::new() };
+    insta::assert_snapshot!(more.run(dir.path(), &["status"]).text(), @"");
+    insta::assert_snapshot!(more.run(dir.path(), &["status", "--no-refresh"]).out.lines().last().unwrap(), @"");
+    let events = more.run(dir.path(), &["status", "--json"]).events();
+    assert_eq!(events.len(), 10);
+    insta::assert_snapshot!(events[1], @"");
+}
+
+#[test]
+fn drift_is_shown_and_told_by_the_exit_code() {
+    let dir = deployed();
+    assert_eq!(Shape::new().run(dir.path(), &["drift", "--detailed-exitcode"]).code, 0);
+    meddle(dir.path(), |items| {
+        let id = items.iter().find(|(_, item)| item["address"] == "east-1/main.shelf[0]").unwrap().0.clone();
+        items.get_mut(&id).unwrap()["args"]["size"] = json!(9);
+        items.retain(|_, item| item["address"] != "west-1/copy.shelf[1]");
+    });
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["drift"]).text(), @"");
+    let ran = Shape::new().run(dir.path(), &["drift", "--detailed-exitcode", "--json"]);
+    assert_eq!((ran.code, ran.done()["drift"].clone()), (6, json!(2)));
+    assert_eq!(ran.events()[0]["kind"], json!({"changed": [{"field": "size", "old": 1, "new": 9}]}));
+}
+
+#[test]
+fn what_cannot_be_read_is_said() {
+    let dir = deployed();
+    let blind = Shape { broken: Some("read"), ..Shape::new() };
+    insta::assert_snapshot!(blind.run(dir.path(), &["drift"]).text(), @"");
+    assert_eq!(blind.run(dir.path(), &["status"]).code, 1);
+    let destroyed = blind.run(dir.path(), &["destroy", "--yes"]);
+    assert_eq!(destroyed.code, 1, "{destroyed:?}");
+}
+
+#[test]
+fn outputs_are_values_with_names() {
+    let dir = tempdir().unwrap();
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["outputs"]).text(), @"");
+    let dir = deployed();
+    let ran = Shape::new().run(dir.path(), &["outputs"]);
+    assert!(ran.out.starts_with("things = thing-") && ran.out.contains("\nurl    = https://sign-"), "{ran:?}");
+    let ran = Shape::new().run(dir.path(), &["outputs", "--json"]);
+    assert_eq!(ran.events()[0]["event"], "outputs");
+    assert!(ran.events()[0]["outputs"]["url"].as_str().unwrap().starts_with("https://sign-"));
+    assert_eq!(ran.done(), json!({"event": "done", "command": "outputs", "stack": "shop", "exit": 0}));
+}
+
+#[test]
+fn verify_requests_what_the_program_promises() {
+    let dir = tempdir().unwrap();
+    assert_eq!(Shape::new().run(dir.path(), &["verify"]).code, 2);
+    let dir = deployed();
+    let ran = Shape::new().run(dir.path(), &["verify", "--path", "/health"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains(".example.com/health\n     output url from east-1 in N s, 2 hops to server\n"), "{ran:?}");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["verify", "--url", "nowhere.example.com"]).text(), @"");
+    let ran = Shape::new().run(dir.path(), &["verify", "--url", "https://nowhere/", "--json"]);
+    assert_eq!((ran.code, ran.done()["bad"].clone()), (1, json!(1)));
+}
+
+#[test]
+fn check_prints_what_the_rules_find() {
+    let dir = tempdir().unwrap();
+    assert_eq!(Shape::new().run(dir.path(), &["check"]).text(), "✓ 7 resources checked: nothing found\n--- exit 0");
+    let warned = Shape { finding: Some(Severity::Warning), ..Shape::new() };
+    insta::assert_snapshot!(warned.run(dir.path(), &["check"]).text(), @"");
+    let refused = Shape { finding: Some(Severity::Error), ..Shape::new() };
+    insta::assert_snapshot!(refused.run(dir.path(), &["check"]).text(), @"");
+}
+
+#[test]
+fn a_program_with_errors_is_not_deployed() {
+    let dir = tempdir().unwrap();
+    let ran = Shape { invalid: true, ..Shape::new() }.run(dir.path(), &["deploy"]);
+    insta::assert_snapshot!(ran.text(), @"");
+    let ran = Shape { invalid: true, ..Shape::new() }.run(dir.path(), &["deploy", "--json"]);
+    assert_eq!(ran.done(), json!({"event": "done", "command": "deploy", "exit": 3}));
+}
+
+#[test]
+fn what_is_protected_is_not_destroyed() {
+    let dir = tempdir().unwrap();
+    let kept = Shape { protect: true, ..Shape::new() };
+    assert_eq!(kept.run(dir.path(), &["deploy"]).code, 0);
+    insta::assert_snapshot!(kept.run(dir.path(), &["destroy", "--yes"]).text(), @"");
+}
+
+#[test]
+fn a_failed_step_says_what_failed_and_what_to_do() {
+    let dir = tempdir().unwrap();
+    let broken = Shape { broken: Some("east-1/main.shelf[1]"), ..Shape::new() };
+    let ran = broken.run(dir.path(), &["deploy", "--concurrency", "1"]);
+    assert_eq!(ran.code, 1);
+    insta::assert_snapshot!(ran.err, @"");
+    let ran = broken.run(dir.path(), &["deploy", "--json"]);
+    assert_eq!((ran.done()["outcome"].clone(), ran.done()["failed"].clone()), (json!("failed"), json!(1)));
+    assert!(ran.events().iter().any(|event| event["event"] == "error" && event["request_id"] == "r-7"));
+    let healed = Shape::new().run(dir.path(), &["deploy", "--json"]);
+    assert_eq!((healed.code, healed.done()["actions"].clone()), (0, json!({"create": 1})));
+}
+
+#[test]
+fn a_failed_deploy_can_take_back_what_it_created() {
+    let dir = tempdir().unwrap();
+    assert_eq!(Shape { shelves: 1, ..Shape::new() }.run(dir.path(), &["deploy"]).code, 0);
+    let broken = Shape { shelves: 4, broken: Some("east-1/main.shelf[3]"), ..Shape::new() };
+    let ran = broken.run(dir.path(), &["deploy", "--on-failure", "teardown", "--json"]);
+    assert_eq!((ran.code, ran.done()["torn_down"].clone()), (1, json!(5)), "{ran:?}");
+    let plan = Shape { shelves: 1, ..Shape::new() }.run(dir.path(), &["plan"]);
+    assert_eq!(plan.text(), "nothing to do, 5 unchanged\n--- exit 0");
+}
+
+#[test]
+fn a_saved_plan_does_exactly_that_or_nothing() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("tonight.plan");
+    let file = file.to_str().unwrap();
+    assert_eq!(Shape::new().run(dir.path(), &["plan", "--out", file]).code, 0);
+    let changed = Shape { size: 2, ..Shape::new() }.run(dir.path(), &["deploy", file]);
+    insta::assert_snapshot!(changed.text(), @"");
+    assert_eq!(Shape::new().run(dir.path(), &["deploy", file]).code, 0);
+    let again = Shape::new().run(dir.path(), &["deploy", file]);
+    assert_eq!(again.code, 2, "{again:?}");
+    assert!(again.err.contains("which is now at"), "{again:?}");
+    std::fs::write(file, "{").unwrap();
+    assert_eq!(Shape::new().run(dir.path(), &["deploy", file]).code, 2);
+    let missing = Shape::new().run(dir.path(), &["deploy", "nowhere.plan"]);
+    assert_eq!(missing.code, 1);
+    insta::assert_snapshot!(missing.err, @"");
+}
+
+#[test]
+fn the_last_event_counts_everything() {
+    let dir = tempdir().unwrap();
+    let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
+    let done = ran.done();
+    assert_eq!(done["api_calls"], json!({"store": {"Create": 7, "List": 3}}));
+    let mut rest = done.as_object().unwrap().clone();
+    rest.remove("api_calls");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&rest).unwrap(), @"");
+    let phases = |phase: &str| ran.events().iter().filter(|e| e["event"] == "step" && e["phase"] == phase).count();
+    assert_eq!([phases("began"), phases("done")], [7, 7]);
+    assert_eq!(ran.events().iter().filter(|event| event["event"] == "planned").count(), 7);
+    let done = Shape::new().run(dir.path(), &["destroy", "--yes", "--json"]).done();
+    assert_eq!((done["residue"].clone(), done["actions"].clone()), (json!(0), json!({"delete": 7})));
+}
+
+#[test]
+fn a_cancelled_deploy_continues_later() {
+    let dir = tempdir().unwrap();
+    let cancel = Cancel::new();
+    let stopped = Shape { cancel: Some(cancel.clone()), gate: Some(dir.path().join("gate")), ..Shape::new() };
+    let ran = stopped.run(dir.path(), &["deploy", "--concurrency", "1"]);
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert!(ran.err.contains("`deploy` continues from here"), "{ran:?}");
+    assert!(cancel.count() > 0);
+    let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
+    assert_eq!((ran.code, ran.done()["outcome"].clone()), (0, json!("deployed")));
+    assert_eq!(Shape::new().run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
+}
+
+#[test]
+fn a_switch_that_is_pressed_already_ends_a_command_before_anything() {
+    let dir = tempdir().unwrap();
+    let cancel = Cancel::new();
+    cancel.cancel();
+    // The toy cloud answers at once, and what has an answer is not cancelled any more: the run itself is.
+    let ran = Shape { cancel: Some(cancel), ..Shape::new() }.run(dir.path(), &["deploy"]);
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert_eq!(Shape::new().run(dir.path(), &["state", "list"]).out, "");
+}
+
+#[test]
+fn the_command_line_is_checked() {
+    let dir = tempdir().unwrap();
+    for args in [&["deplyo"][..], &["plan", "--wat"], &["plan", "--concurrency", "0"], &["state"], &["status", "--cloud", "moon"]] {
+        let ran = Shape::new().run(dir.path(), args);
+        assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
+    }
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status", "--cloud", "moon"]).err.lines().next().unwrap(), @"");
+    let ran = Shape::new().run(dir.path(), &["deplyo", "--json"]);
+    assert_eq!(ran.events().len(), 2);
+    assert_eq!(ran.events()[1], json!({"event": "done", "exit": 2}));
+}
+
+#[test]
+fn a_cloud_that_does_not_let_us_in_says_why() {
+    let dir = tempdir().unwrap();
+    let ran = Shape { locked_out: true, ..Shape::new() }.run(dir.path(), &["plan"]);
+    insta::assert_snapshot!(ran.text(), @"");
+}
+
+/// Goal: `program plan | head -1` ends with the code of the plan.
+#[test]
+fn a_closed_pipe_ends_the_output_and_not_the_command() {
+    let dir = tempdir().unwrap();
+    let (mut out, mut err) = (Closing::default(), Vec::new());
+    let state = dir.path().to_str().unwrap();
+    let code = Shape::new().program().run_with(["plan", "--detailed-exitcode", "--state", state], &mut out, &mut err);
+    assert_eq!((code, String::from_utf8(err).unwrap().as_str()), (6, ""));
+    assert!(out.0 >= 2, "it went on writing until the pipe was closed");
+    let code = Shape::new().program().run_with(["deploy", "--state", state], &mut Closing::default(), &mut Vec::new());
+    assert_eq!(code, 0);
+    assert_eq!(Shape::new().run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0, "everything was deployed");
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_utf8_do_not_panic() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    let odd = || OsString::from_vec(vec![b'a', 0xff]);
+    let mut err = Vec::new();
+    let code = Shape::new().program().run_with([odd()], &mut Vec::new(), &mut err);
+    assert_eq!(code, 2);
+    let dir = tempdir().unwrap();
+    let args = ["plan".into(), "--state".into(), dir.path().join(odd()).into_os_string()];
+    assert_eq!(Shape::new().program().run_with(args, &mut Vec::new(), &mut Vec::new()), 0);
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    let dir = tempdir().unwrap();
+    let help = Shape::new().run(dir.path(), &["--help"]);
+    assert_eq!(help.code, 0);
+    assert!(help.out.starts_with("A shop in two regions\n"), "{}", help.out);
+    let commands: Vec<&str> = help
+        .out
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert!(commands.len() >= 11, "{commands:?}");
+    let nested = ["list", "show", "rm", "mv", "unlock", "repair"].map(|name| vec!["state", name]);
+    for mut args in commands.into_iter().map(|name| vec![name]).chain(nested) {
+        args.push("--help");
+        let ran = Shape::new().run(dir.path(), &args);
+        assert!(ran.code == 0 && ran.out.contains("Example") && ran.out.contains("\n  program "), "{args:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let dir = tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = Shape::new().run(dir.path(), &["completions", shell]);
+        assert!(ran.code == 0 && ran.out.contains("destroy") && ran.out.contains("program"), "{shell}");
+    }
+}
+
+#[test]
+fn graphs_are_written_in_the_form_that_the_name_says() {
+    let dir = tempdir().unwrap();
+    let write = |name: &str| {
+        let path = dir.path().join(name);
+        assert_eq!(Shape::new().run(dir.path(), &["graph", "--out", path.to_str().unwrap()]).code, 0);
+        std::fs::read_to_string(path).unwrap()
+    };
+    assert!(write("a.dot").starts_with("digraph \"shop\""));
+    assert!(write("a.svg").starts_with("<svg "));
+    assert!(write("a.html").starts_with("<!doctype html>"));
+    insta::assert_snapshot!(write("a.mmd"), @"");
+    let ran = Shape::new().run(dir.path(), &["graph", "--format", "dot", "--json"]);
+    assert!(ran.events()[0]["text"].as_str().unwrap().starts_with("digraph"));
+    let ran = Shape::new().run(dir.path(), &["graph", "--out", "/nowhere/a.svg"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+}
