@@ -143,8 +143,9 @@ pub enum Depth {
     /// Everything that a resource is configured with: for drift and verification.
     Full,
     /// Without what costs a call for each object or only tells what is on record already: DNS attributes of a VPC, user data, tags
-    /// of load balancers and roles, ids of rules. The values on record stand for them, so drift there is not seen. For a plan,
-    /// where each call is time.
+    /// of load balancers and roles, ids of rules, and parts that somebody would have to take away by hand (stages and mappings of
+    /// an API, policy attachments, subscriptions). The values on record stand for them, so drift there is not seen. For a plan,
+    /// where each call is time; after an interrupted run ([`State::is_settled`](dr_core::State::is_settled)) read in full.
     Lean,
 }
 

@@ -77,7 +77,8 @@ impl Error {
             Error::Usage { hint, .. } => hint.clone(),
             Error::NotApproved { .. } => Some("look at it with `plan`, then give `--yes`".to_owned()),
             Error::Unknown { .. } => Some("`state list` prints the addresses".to_owned()),
-            Error::SavedPlan { .. } => Some("make it again with `plan --out`".to_owned()),
+            // The others say it themselves.
+            Error::SavedPlan { source: SavedPlanError::Form(_), .. } => Some("make it again with `plan --out`".to_owned()),
             Error::Cloud { source, .. } | Error::Unread { source, .. } => source.hint.clone(),
             Error::Store(error) | Error::Session(SessionError::Store(error)) => of_store(error),
             Error::Session(SessionError::Account { .. }) => {

@@ -63,9 +63,12 @@ pub(crate) fn summary(plan: &Plan) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// The steps of each scope.
+type Scopes<'p> = Vec<(String, Vec<&'p Step>)>;
+
 /// Steps by region, then by the scope they are in, in the order in which they come.
-fn grouped(plan: &Plan) -> Vec<(String, Vec<(String, Vec<&Step>)>)> {
-    let mut regions: BTreeMap<&str, Vec<(String, Vec<&Step>)>> = BTreeMap::new();
+fn grouped(plan: &Plan) -> Vec<(String, Scopes<'_>)> {
+    let mut regions: BTreeMap<&str, Scopes<'_>> = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| !(step.replacement && step.action == Action::Delete)) {
         let scopes = regions.entry(step.address.region()).or_default();
         let scope = step.address.scope();

@@ -147,12 +147,19 @@ mod tests {
             "us-west-2/standby.extra",
             "global/primary.vpc",
         ]);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        [us-east-1/primary | us-west-2/standby] vpc:xx net.subnet[a.b]:xx extra:-x
+        [us-east-1/] alarm:x
+        [global/primary] vpc:x
+        ");
     }
 
     #[test]
     fn what_has_little_in_common_stays_apart() {
         let text = text(&["us-east-1/web.a", "us-east-1/web.b", "us-west-2/backup.b", "us-west-2/backup.c"]);
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        [us-east-1/web] a:x b:x
+        [us-west-2/backup] b:x c:x
+        ");
     }
 }

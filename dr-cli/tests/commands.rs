@@ -18,25 +18,98 @@ fn deployed() -> TempDir {
 #[test]
 fn a_plan_is_grouped_by_region_and_construct() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["plan"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["plan"]).text(), @r"
+    east-1
+      main
+        + base        toy.store.thing
+        + shelf[0,1]  toy.store.thing
+    global
+      + sign  toy.store.sign
+    west-1
+      copy
+        + base        toy.store.thing
+        + shelf[0,1]  toy.store.thing
+    plan: 7 to create
+    time: about 40 s, the longest chain has 2 steps
+    slow: create east-1/main.base 20 s, create east-1/main.shelf[0] 20 s
+    --- exit 0
+    ");
     assert!(!dir.path().join("lock").exists(), "a plan writes nothing");
 }
 
 #[test]
 fn a_deploy_shows_its_plan_its_steps_and_its_outputs() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy", "--concurrency", "1"]).text(), @"");
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy", "--concurrency", "1"]).text(), @r"
+    east-1
+      main
+        + base        toy.store.thing
+        + shelf[0,1]  toy.store.thing
+    global
+      + sign  toy.store.sign
+    west-1
+      copy
+        + base        toy.store.thing
+        + shelf[0,1]  toy.store.thing
+    plan: 7 to create
+    time: about 40 s, the longest chain has 2 steps
+    slow: create east-1/main.base 20 s, create east-1/main.shelf[0] 20 s
+    ✓ 7 created in N s
+      10 calls: store 10
+    things = thing-1 thing-2
+    url    = https://sign-7.example.com/
+    --- err
+    + east-1/main.base created (N s)
+    + west-1/copy.base created (N s)
+    + east-1/main.shelf[0] created (N s)
+    + east-1/main.shelf[1] created (N s)
+    + west-1/copy.shelf[0] created (N s)
+    + west-1/copy.shelf[1] created (N s)
+    + global/sign created (N s)
+    --- exit 0
+    ");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy"]).text(), @r"
+    nothing to do, 7 unchanged
+    things = thing-1 thing-2
+    url    = https://sign-7.example.com/
+    --- exit 0
+    ");
 }
 
 #[test]
 fn what_is_destructive_needs_a_yes() {
     let dir = deployed();
     let changed = Shape { color: Some("green"), size: 2, shelves: 1, ..Shape::new() };
-    insta::assert_snapshot!(changed.run(dir.path(), &["plan"]).text(), @"");
+    insta::assert_snapshot!(changed.run(dir.path(), &["plan"]).text(), @r"
+    east-1
+      main
+        ± base      toy.store.thing
+            replaced: `color` cannot change in place
+            color  red → green
+        ~ shelf[0]  toy.store.thing
+            size  1 → 2
+            on  thing-1 → (known after create)
+        - shelf[1]  toy.store.thing
+    global
+      ~ sign  toy.store.sign
+          text  https://thing-1.example.com/ or https://thing-2.example.com/ → (known after create)
+    west-1
+      copy
+        ~ shelf[0]  toy.store.thing
+            size  1 → 2
+        - shelf[1]  toy.store.thing
+    plan: 3 to update, 1 to replace, 2 to delete, 1 unchanged
+    time: about 22 s, the longest chain has 3 steps
+    slow: create east-1/main.base 20 s
+    gone: 3 resources will be destroyed: east-1/main.shelf[1], east-1/main.base, west-1/copy.shelf[1]
+    --- exit 0
+    ");
     let refused = changed.run(dir.path(), &["deploy"]);
     assert_eq!(refused.code, 2);
-    insta::assert_snapshot!(refused.err, @"");
+    insta::assert_snapshot!(refused.err, @r"
+    error: the plan takes 3 resources away, and there is no terminal to ask at
+       hint: look at it with `plan`, then give `--yes`
+    ");
     assert_eq!(changed.run(dir.path(), &["deploy", "--yes"]).code, 0);
     assert_eq!(changed.run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
 }
@@ -46,8 +119,38 @@ fn a_destroy_proves_that_nothing_is_left() {
     let dir = deployed();
     let refused = Shape::new().run(dir.path(), &["destroy"]);
     assert_eq!(refused.code, 2, "{refused:?}");
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes", "--concurrency", "1"]).text(), @"");
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes", "--concurrency", "1"]).text(), @r"
+    east-1
+      main
+        - shelf[0,1]  toy.store.thing
+        - base        toy.store.thing
+    global
+      - sign  toy.store.sign
+    west-1
+      copy
+        - shelf[0,1]  toy.store.thing
+        - base        toy.store.thing
+    plan: 7 to delete
+    time: about 2 s, the longest chain has 2 steps
+    gone: 7 resources will be destroyed: east-1/main.shelf[0], east-1/main.shelf[1], global/sign, east-1/main.base and 3 more
+    ✓ 7 deleted in N s
+      10 calls: store 10
+    ✓ nothing is left of `shop`: every type looked for in every region (3 reads)
+    --- err
+    - east-1/main.shelf[0] deleted (N s)
+    - east-1/main.shelf[1] deleted (N s)
+    - global/sign deleted (N s)
+    - west-1/copy.shelf[0] deleted (N s)
+    - west-1/copy.shelf[1] deleted (N s)
+    - east-1/main.base deleted (N s)
+    - west-1/copy.base deleted (N s)
+    --- exit 0
+    ");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes"]).text(), @r"
+    nothing to do, 0 unchanged
+    ✓ nothing is left of `shop`: every type looked for in every region (3 reads)
+    --- exit 0
+    ");
 }
 
 #[test]
@@ -63,7 +166,21 @@ fn a_lost_state_is_found_again_by_a_destroy() {
 #[test]
 fn status_puts_the_copies_of_a_construct_side_by_side() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status"]).text(), @r"
+    shop on toy, account 42
+    nothing is deployed: no resources in DIR
+
+                east-1     west-1
+                main       copy
+    base        · absent   · absent
+    shelf[0,1]  · absent   · absent
+
+          global
+    sign  · absent
+
+    7 resources: 7 absent
+    --- exit 0
+    ");
     let dir = deployed();
     meddle(dir.path(), |items| {
         let of = |items: &std::collections::BTreeMap<String, serde_json::Value>, address: &str| {
@@ -75,11 +192,26 @@ fn status_puts_the_copies_of_a_construct_side_by_side() {
         items.get_mut(&broken).unwrap()["health"] = json!("failed");
     });
     let more = Shape { shelves: 3, ..Shape::new() };
-    insta::assert_snapshot!(more.run(dir.path(), &["status"]).text(), @"");
-    insta::assert_snapshot!(more.run(dir.path(), &["status", "--no-refresh"]).out.lines().last().unwrap(), @"");
+    insta::assert_snapshot!(more.run(dir.path(), &["status"]).text(), @r"
+    shop on toy, account 42
+
+              east-1     west-1
+              main       copy
+    base      ✓ ready    ✗ failed
+    shelf[0]  ! drifted  ✓ ready
+    shelf[1]  ✓ ready    ✗ gone
+    shelf[2]  · absent   · absent
+
+          global
+    sign  ✓ ready
+
+    9 resources: 4 ready, 1 drifted, 1 failed, 1 gone, 2 absent
+    --- exit 0
+    ");
+    insta::assert_snapshot!(more.run(dir.path(), &["status", "--no-refresh"]).out.lines().last().unwrap(), @"9 resources: 7 ready, 2 absent");
     let events = more.run(dir.path(), &["status", "--json"]).events();
     assert_eq!(events.len(), 10);
-    insta::assert_snapshot!(events[1], @"");
+    insta::assert_snapshot!(events[1], @r#"{"address":"east-1/main.shelf[0]","copies":1,"event":"resource","health":"drifted","region":"east-1","type":"toy.store.thing"}"#);
 }
 
 #[test]
@@ -91,7 +223,13 @@ fn drift_is_shown_and_told_by_the_exit_code() {
         items.get_mut(&id).unwrap()["args"]["size"] = json!(9);
         items.retain(|_, item| item["address"] != "west-1/copy.shelf[1]");
     });
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["drift"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["drift"]).text(), @r"
+    ! east-1/main.shelf[0] was changed by somebody else
+        size  1 → 9
+    ! west-1/copy.shelf[1] was deleted by somebody else
+    2 resources differ from what the last deploy left; `plan` shows what a deploy makes of it
+    --- exit 0
+    ");
     let ran = Shape::new().run(dir.path(), &["drift", "--detailed-exitcode", "--json"]);
     assert_eq!((ran.code, ran.done()["drift"].clone()), (6, json!(2)));
     assert_eq!(ran.events()[0]["kind"], json!({"changed": [{"field": "size", "old": 1, "new": 9}]}));
@@ -101,7 +239,12 @@ fn drift_is_shown_and_told_by_the_exit_code() {
 fn what_cannot_be_read_is_said() {
     let dir = deployed();
     let blind = Shape { broken: Some("read"), ..Shape::new() };
-    insta::assert_snapshot!(blind.run(dir.path(), &["drift"]).text(), @"");
+    insta::assert_snapshot!(blind.run(dir.path(), &["drift"]).text(), @r"
+    --- err
+    error: 1 type of resources could not be read, so this is not the whole answer
+      cause: store:List answered AccessDenied: you may not look
+    --- exit 1
+    ");
     assert_eq!(blind.run(dir.path(), &["status"]).code, 1);
     let destroyed = blind.run(dir.path(), &["destroy", "--yes"]);
     assert_eq!(destroyed.code, 1, "{destroyed:?}");
@@ -110,7 +253,11 @@ fn what_cannot_be_read_is_said() {
 #[test]
 fn outputs_are_values_with_names() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["outputs"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["outputs"]).text(), @r"
+    --- err
+    error: `global/sign.url` is not known yet: deploy first
+    --- exit 1
+    ");
     let dir = deployed();
     let ran = Shape::new().run(dir.path(), &["outputs"]);
     assert!(ran.out.starts_with("things = thing-") && ran.out.contains("\nurl    = https://sign-"), "{ran:?}");
@@ -128,7 +275,15 @@ fn verify_requests_what_the_program_promises() {
     let ran = Shape::new().run(dir.path(), &["verify", "--path", "/health"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains(".example.com/health\n     output url from east-1 in N s, 2 hops to server\n"), "{ran:?}");
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["verify", "--url", "nowhere.example.com"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["verify", "--url", "nowhere.example.com"]).text(), @r"
+    ---  https://nowhere.example.com
+         given in N s, 1 hop to name
+    --- err
+    error: https://nowhere.example.com does not serve
+      cause: server: nobody there
+      state: the request got as far as name
+    --- exit 1
+    ");
     let ran = Shape::new().run(dir.path(), &["verify", "--url", "https://nowhere/", "--json"]);
     assert_eq!((ran.code, ran.done()["bad"].clone()), (1, json!(1)));
 }
@@ -138,16 +293,31 @@ fn check_prints_what_the_rules_find() {
     let dir = tempdir().unwrap();
     assert_eq!(Shape::new().run(dir.path(), &["check"]).text(), "✓ 7 resources checked: nothing found\n--- exit 0");
     let warned = Shape { finding: Some(Severity::Warning), ..Shape::new() };
-    insta::assert_snapshot!(warned.run(dir.path(), &["check"]).text(), @"");
+    insta::assert_snapshot!(warned.run(dir.path(), &["check"]).text(), @r"
+    warning[toy-too-small] east-1/main.base: the base is small
+        fix: make it larger
+    7 resources checked: 1 warning
+    --- exit 0
+    ");
     let refused = Shape { finding: Some(Severity::Error), ..Shape::new() };
-    insta::assert_snapshot!(refused.run(dir.path(), &["check"]).text(), @"");
+    insta::assert_snapshot!(refused.run(dir.path(), &["check"]).text(), @r"
+    --- err
+    error: the program of stack `shop` has 1 error
+      error[toy-too-small] east-1/main.base: the base is small (make it larger)
+    --- exit 3
+    ");
 }
 
 #[test]
 fn a_program_with_errors_is_not_deployed() {
     let dir = tempdir().unwrap();
     let ran = Shape { invalid: true, ..Shape::new() }.run(dir.path(), &["deploy"]);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    --- err
+    error: the program of stack `shop` has 1 error
+      dr-cli/tests/common/mod.rs:N a name in `east-1/main`: `not valid` has the character ' ': names are made of letters, digits, `-` and `_`
+    --- exit 3
+    ");
     let ran = Shape { invalid: true, ..Shape::new() }.run(dir.path(), &["deploy", "--json"]);
     assert_eq!(ran.done(), json!({"event": "done", "command": "deploy", "exit": 3}));
 }
@@ -157,7 +327,12 @@ fn what_is_protected_is_not_destroyed() {
     let dir = tempdir().unwrap();
     let kept = Shape { protect: true, ..Shape::new() };
     assert_eq!(kept.run(dir.path(), &["deploy"]).code, 0);
-    insta::assert_snapshot!(kept.run(dir.path(), &["destroy", "--yes"]).text(), @"");
+    insta::assert_snapshot!(kept.run(dir.path(), &["destroy", "--yes"]).text(), @r"
+    --- err
+    error: east-1/main.base is protected and would be deleted
+       hint: take `.protect()` out of the program and deploy that first
+    --- exit 3
+    ");
 }
 
 #[test]
@@ -166,7 +341,20 @@ fn a_failed_step_says_what_failed_and_what_to_do() {
     let broken = Shape { broken: Some("east-1/main.shelf[1]"), ..Shape::new() };
     let ran = broken.run(dir.path(), &["deploy", "--concurrency", "1"]);
     assert_eq!(ran.code, 1);
-    insta::assert_snapshot!(ran.err, @"");
+    insta::assert_snapshot!(ran.err, @r"
+    + east-1/main.base created (N s)
+    + west-1/copy.base created (N s)
+    + east-1/main.shelf[0] created (N s)
+    ✗ create east-1/main.shelf[1] failed: store:Create answered OutOfStock: there is none left
+    + west-1/copy.shelf[0] created (N s)
+    + west-1/copy.shelf[1] created (N s)
+    + global/sign created (N s)
+    error: create east-1/main.shelf[1] failed
+      cause: store:Create answered OutOfStock: there is none left
+         at: dr-cli/tests/common/mod.rs:N      request: r-7
+      state: 6 of 7 steps are done and recorded; `deploy` continues from here
+       hint: order some
+    ");
     let ran = broken.run(dir.path(), &["deploy", "--json"]);
     assert_eq!((ran.done()["outcome"].clone(), ran.done()["failed"].clone()), (json!("failed"), json!(1)));
     assert!(ran.events().iter().any(|event| event["event"] == "error" && event["request_id"] == "r-7"));
@@ -192,7 +380,12 @@ fn a_saved_plan_does_exactly_that_or_nothing() {
     let file = file.to_str().unwrap();
     assert_eq!(Shape::new().run(dir.path(), &["plan", "--out", file]).code, 0);
     let changed = Shape { size: 2, ..Shape::new() }.run(dir.path(), &["deploy", file]);
-    insta::assert_snapshot!(changed.text(), @"");
+    insta::assert_snapshot!(changed.text(), @r"
+    --- err
+    error: the saved plan DIR/tonight.plan cannot be used
+      cause: it was made for another version of the program: make it again with `plan --out`
+    --- exit 2
+    ");
     assert_eq!(Shape::new().run(dir.path(), &["deploy", file]).code, 0);
     let again = Shape::new().run(dir.path(), &["deploy", file]);
     assert_eq!(again.code, 2, "{again:?}");
@@ -201,7 +394,10 @@ fn a_saved_plan_does_exactly_that_or_nothing() {
     assert_eq!(Shape::new().run(dir.path(), &["deploy", file]).code, 2);
     let missing = Shape::new().run(dir.path(), &["deploy", "nowhere.plan"]);
     assert_eq!(missing.code, 1);
-    insta::assert_snapshot!(missing.err, @"");
+    insta::assert_snapshot!(missing.err, @r"
+    error: cannot read nowhere.plan
+      cause: No such file or directory (os error 2)
+    ");
 }
 
 #[test]
@@ -212,7 +408,33 @@ fn the_last_event_counts_everything() {
     assert_eq!(done["api_calls"], json!({"store": {"Create": 7, "List": 3}}));
     let mut rest = done.as_object().unwrap().clone();
     rest.remove("api_calls");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&rest).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&rest).unwrap(), @r#"
+    {
+      "actions": {
+        "create": 7
+      },
+      "api_calls_total": 10,
+      "cloud": "toy",
+      "command": "deploy",
+      "critical_path": [
+        "east-1/main.base",
+        "east-1/main.shelf[0]"
+      ],
+      "critical_path_s": 40.0,
+      "destructive": 0,
+      "drift": 0,
+      "event": "done",
+      "exit": 0,
+      "failed": 0,
+      "outcome": "deployed",
+      "planned": {
+        "create": 7
+      },
+      "skipped": 0,
+      "stack": "shop",
+      "unknown": []
+    }
+    "#);
     let phases = |phase: &str| ran.events().iter().filter(|e| e["event"] == "step" && e["phase"] == phase).count();
     assert_eq!([phases("began"), phases("done")], [7, 7]);
     assert_eq!(ran.events().iter().filter(|event| event["event"] == "planned").count(), 7);
@@ -239,9 +461,8 @@ fn a_switch_that_is_pressed_already_ends_a_command_before_anything() {
     let dir = tempdir().unwrap();
     let cancel = Cancel::new();
     cancel.cancel();
-    // The toy cloud answers at once, and what has an answer is not cancelled any more: the run itself is.
     let ran = Shape { cancel: Some(cancel), ..Shape::new() }.run(dir.path(), &["deploy"]);
-    assert_eq!(ran.code, 130, "{ran:?}");
+    assert_eq!((ran.code, ran.err.as_str()), (130, "cancelled before anything was changed\n"), "{ran:?}");
     assert_eq!(Shape::new().run(dir.path(), &["state", "list"]).out, "");
 }
 
@@ -252,7 +473,7 @@ fn the_command_line_is_checked() {
         let ran = Shape::new().run(dir.path(), args);
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
     }
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status", "--cloud", "moon"]).err.lines().next().unwrap(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["status", "--cloud", "moon"]).err.lines().next().unwrap(), @"error: there is no cloud `moon`");
     let ran = Shape::new().run(dir.path(), &["deplyo", "--json"]);
     assert_eq!(ran.events().len(), 2);
     assert_eq!(ran.events()[1], json!({"event": "done", "exit": 2}));
@@ -262,7 +483,14 @@ fn the_command_line_is_checked() {
 fn a_cloud_that_does_not_let_us_in_says_why() {
     let dir = tempdir().unwrap();
     let ran = Shape { locked_out: true, ..Shape::new() }.run(dir.path(), &["plan"]);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    --- err
+    error: cannot open the cloud `toy`
+      cause: toy:Open answered NoCredentials: nobody said who we are
+    request: r-1
+       hint: set TOY_KEY
+    --- exit 1
+    ");
 }
 
 /// Goal: `program plan | head -1` ends with the code of the plan.
@@ -337,7 +565,28 @@ fn graphs_are_written_in_the_form_that_the_name_says() {
     assert!(write("a.dot").starts_with("digraph \"shop\""));
     assert!(write("a.svg").starts_with("<svg "));
     assert!(write("a.html").starts_with("<!doctype html>"));
-    insta::assert_snapshot!(write("a.mmd"), @"");
+    insta::assert_snapshot!(write("a.mmd"), @r#"
+    flowchart LR
+      subgraph r0["east-1"]
+        n0["main.base<br/><small>toy.store.thing</small>"]
+        n1["main.shelf[0]<br/><small>toy.store.thing</small>"]
+        n2["main.shelf[1]<br/><small>toy.store.thing</small>"]
+      end
+      subgraph r1["global"]
+        n6["sign<br/><small>toy.store.sign</small>"]
+      end
+      subgraph r2["west-1"]
+        n3["copy.base<br/><small>toy.store.thing</small>"]
+        n4["copy.shelf[0]<br/><small>toy.store.thing</small>"]
+        n5["copy.shelf[1]<br/><small>toy.store.thing</small>"]
+      end
+      n1 --> n0
+      n2 --> n0
+      n4 --> n3
+      n5 --> n3
+      n6 --> n3
+      n6 --> n0
+    "#);
     let ran = Shape::new().run(dir.path(), &["graph", "--format", "dot", "--json"]);
     assert!(ran.events()[0]["text"].as_str().unwrap().starts_with("digraph"));
     let ran = Shape::new().run(dir.path(), &["graph", "--out", "/nowhere/a.svg"]);

@@ -17,19 +17,42 @@ fn deployed() -> TempDir {
 #[test]
 fn the_records_are_listed_and_shown() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "list"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "list"]).text(), @r"
+    --- err
+    nothing is recorded in DIR
+    --- exit 0
+    ");
     let dir = deployed();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "list"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "list"]).text(), @r"
+    east-1/main.base      toy.store.thing  ready
+    east-1/main.shelf[0]  toy.store.thing  ready
+    east-1/main.shelf[1]  toy.store.thing  ready
+    global/sign           toy.store.sign  ready
+    west-1/copy.base      toy.store.thing  ready
+    west-1/copy.shelf[0]  toy.store.thing  ready
+    west-1/copy.shelf[1]  toy.store.thing  ready
+    --- exit 0
+    ");
     let ran = Shape::new().run(dir.path(), &["state", "show", "east-1/main.shelf[0]", "--json"]);
     let record = &ran.events()[0]["record"];
     assert_eq!((record["type_name"].as_str(), record["current"]["args"]["size"].as_u64()), (Some("toy.store.thing"), Some(1)));
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "show", "east-1/nothing"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "show", "east-1/nothing"]).text(), @r"
+    --- err
+    error: east-1/nothing is not in the state
+       hint: `state list` prints the addresses
+    --- exit 2
+    ");
 }
 
 #[test]
 fn what_is_forgotten_is_found_again() {
     let dir = deployed();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "rm", "east-1/main.shelf[0]"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "rm", "east-1/main.shelf[0]"]).text(), @r"
+    east-1/main.shelf[0] is forgotten
+    --- err
+    it still carries the ownership of the stack, and the program has it: the next deploy takes it in again
+    --- exit 0
+    ");
     assert_eq!(Shape::new().run(dir.path(), &["state", "show", "east-1/main.shelf[0]"]).code, 2);
     let ran = Shape::new().run(dir.path(), &["deploy"]);
     assert!(ran.code == 0 && ran.out.contains("east-1/main.shelf[0] was found by its ownership"), "{ran:?}");
@@ -40,7 +63,12 @@ fn what_is_forgotten_is_found_again() {
 fn a_renamed_resource_has_its_new_ownership_too() {
     let dir = deployed();
     let mv = |old: &str, new: &str| Shape::new().run(dir.path(), &["state", "mv", old, new]);
-    insta::assert_snapshot!(mv("east-1/main.shelf[1]", "east-1/main.shelf[2]").text(), @"");
+    insta::assert_snapshot!(mv("east-1/main.shelf[1]", "east-1/main.shelf[2]").text(), @r"
+    east-1/main.shelf[1] is now east-1/main.shelf[2]
+    --- err
+    the program has nothing at the new address: the next deploy would delete it
+    --- exit 0
+    ");
     meddle(dir.path(), |items| {
         assert!(items.values().any(|item| item["address"] == "east-1/main.shelf[2]"));
         assert!(!items.values().any(|item| item["address"] == "east-1/main.shelf[1]"));
@@ -70,7 +98,12 @@ fn somebody_else_at_work_is_named() {
 fn the_state_of_another_stack_is_refused() {
     let dir = deployed();
     let ran = Shape { name: Some("other"), ..Shape::new() }.run(dir.path(), &["plan"]);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    --- err
+    error: DIR holds the state of stack `shop`, not of `other`: give another directory
+       hint: each stack has its own directory: `--state DIR`
+    --- exit 2
+    ");
 }
 
 #[test]
@@ -81,13 +114,31 @@ fn a_damaged_snapshot_is_refused_and_repaired() {
     let good = std::fs::read_to_string(&path).unwrap();
     // As an edit by hand: the content is good, the checksum is not.
     std::fs::write(&path, good.replace("\"size\": 1", "\"size\": 3")).unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy"]).text(), @"");
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "repair"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["deploy"]).text(), @r"
+    --- err
+    error: DIR/state is damaged: its checksum does not match
+       hint: move DIR/state away and deploy again: what exists is found by its ownership and nothing is made twice; or `state repair` keeps what can be read
+    --- exit 5
+    ");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "repair"]).text(), @r"
+    7 resources kept; the snapshot was readable in spite of its checksum, as after an edit by hand
+    --- err
+    the damaged state is kept as DIR/state.damaged-1
+    the next deploy reads the cloud and takes in what is missing here
+    --- exit 0
+    ");
     assert_eq!(Shape::new().run(dir.path(), &["deploy"]).code, 0);
     // Nothing of it can be read.
     std::fs::write(&path, "dr state 1 00000000\n{").unwrap();
     assert_eq!(Shape::new().run(dir.path(), &["status"]).code, 5);
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "repair"]).text(), @"");
+    insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "repair"]).text(), @r"
+    0 resources kept; the snapshot could not be read, the journal could be followed for 0 of 92 bytes
+    --- err
+    the damaged state is kept as DIR/state.damaged-2
+    the damaged journal is kept as DIR/journal.damaged-1
+    the next deploy reads the cloud and takes in what is missing here
+    --- exit 0
+    ");
     let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
     assert_eq!((ran.code, ran.done()["actions"].clone()), (0, json!({})), "nothing is made twice: {ran:?}");
 }
@@ -156,5 +207,10 @@ fn a_directory_that_cannot_be_made_is_named() {
     let dir = tempdir().unwrap();
     std::fs::write(dir.path().join("file"), "").unwrap();
     let ran = Shape::new().run(&dir.path().join("file").join("state"), &["deploy"]);
-    insta::assert_snapshot!(ran.text(), @"");
+    insta::assert_snapshot!(ran.text(), @r"
+    --- err
+    error: cannot create DIR
+      cause: Not a directory (os error 20)
+    --- exit 1
+    ");
 }

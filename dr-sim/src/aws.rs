@@ -258,10 +258,12 @@ impl Aws {
     /// Brings the health checkers to the present.
     fn catch_up(&self) {
         let now_ms = self.cloud.clock().now_ms();
-        self.cloud.with_world(|world| {
+        // First what happened meanwhile: probes of two months keep VPC links awake, which would have lost their interfaces.
+        self.cloud.with_unsettled_world(|world| {
             let mut plane = self.plane();
             let Plane { health, faults, .. } = &mut *plane;
             health.advance(world, faults, now_ms);
+            world.settle(now_ms);
         });
     }
 }

@@ -202,6 +202,11 @@ impl Cloud {
         look(&mut world)
     }
 
+    /// The same, as of the last call: what has ended since is not forgotten yet.
+    pub(crate) fn with_unsettled_world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(&mut self.shared.world())
+    }
+
     /// Runs a future in virtual time, to its end or to the crash point that [`Faults::crash_at`] set.
     ///
     /// # Errors

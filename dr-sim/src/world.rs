@@ -93,6 +93,7 @@ impl World {
     pub(crate) fn settle(&mut self, now_ms: u64) {
         self.now_ms = self.now_ms.max(now_ms);
         self.ec2.settle(self.now_ms);
+        self.apigatewayv2.settle(self.now_ms);
     }
 
     /// `n` characters of `alphabet` from the seeded stream: the variable part of an id.

@@ -3,6 +3,8 @@
 //! API: CreateApiMapping, GetApiMappings, UpdateApiMapping, DeleteApiMapping (API Gateway v2). Find: the mapping key, under the
 //! domain. Change: the domain replaces, the rest in place. Delete: before the stage, the API and the domain.
 
+use std::sync::Arc;
+
 use aws_sdk_apigatewayv2::types;
 use dr_core::{
     Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
@@ -13,7 +15,7 @@ use super::lists;
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{ApiDomainName, ApiId, StageName};
-use crate::read::{Promised as _, found_by_key};
+use crate::read::{Promised as _, found_by_key, on_record};
 
 /// Maps a path under a custom domain name to a stage of an API.
 ///
@@ -102,6 +104,14 @@ impl Lifecycle for ApiMapping {
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
         let mut found = Vec::new();
         for want in wanted {
+            let recorded = on_record(&scan.cloud, want);
+            // A domain that was made again has the name of the old one, and none of its mappings.
+            let domains = if recorded.is_some() { lists::domain_names(scan).await? } else { Arc::default() };
+            let name = Some(want.args.domain.as_str());
+            if let Some(recorded) = recorded.filter(|_| domains.iter().any(|domain| domain.domain_name() == name)) {
+                found.push(recorded);
+                continue;
+            }
             let mappings = lists::mappings(scan, want.args.domain.as_str()).await?;
             // By id where it is known, since the key changes in place; else by the key, which is unique under the domain.
             let known = want.outputs.as_ref().map(|outputs| outputs.id.as_str());

@@ -13,7 +13,7 @@ use super::{lists, ownership, write_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{ApiId, StageName};
-use crate::read::found;
+use crate::read::{found, on_record};
 use crate::tags;
 
 /// A stage of an HTTP API with automatic deployment: what the API serves under a name, or at its root.
@@ -84,6 +84,10 @@ impl Lifecycle for Stage {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let recorded: Option<Vec<_>> = wanted.iter().map(|want| on_record(&scan.cloud, want)).collect();
+        if let Some(recorded) = recorded {
+            return Ok(recorded);
+        }
         let mut all = Vec::new();
         for api in lists::parents(wanted.iter().map(|want| want.args.api.as_str())) {
             for stage in lists::stages(scan, api).await?.iter() {

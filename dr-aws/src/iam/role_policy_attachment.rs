@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::RoleName;
-use crate::read::found_by_key;
+use crate::read::{found_by_key, on_record};
 use crate::regions::partition;
 
 /// Gives a role the rights of a managed policy.
@@ -47,6 +47,10 @@ impl Lifecycle for RolePolicyAttachment {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+        let recorded: Option<Vec<_>> = wanted.iter().map(|want| on_record(&scan.cloud, want)).collect();
+        if let Some(recorded) = recorded {
+            return Ok(recorded);
+        }
         let roles: BTreeSet<_> = wanted.iter().map(|want| want.args.role.as_str()).collect();
         let attached = try_join_all(roles.into_iter().map(|role| attached(&scan.cloud, role))).await?;
         let attached: BTreeMap<_, _> = attached.into_iter().collect();

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::TopicArn;
-use crate::read::found_by_key;
+use crate::read::{found_by_key, on_record};
 
 /// What SNS lists in the place of the ARN until somebody has confirmed the subscription.
 const PENDING: &str = "PendingConfirmation";
@@ -146,6 +146,10 @@ impl Lifecycle for Subscription {
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
         let mut found = Vec::new();
         for want in wanted {
+            if let Some(recorded) = on_record(&scan.cloud, want) {
+                found.push(recorded);
+                continue;
+            }
             let topic = want.args.topic.as_str();
             let read = || list(&scan.cloud, &scan.region, topic);
             let all: Arc<Vec<types::Subscription>> =

@@ -1,4 +1,4 @@
-//! What the site costs in calls, seconds and memory: one line of JSON, no assertion on time.
+//! What the site costs in calls, seconds and memory: one line of JSON, no assertion on time; the counts of calls have budgets.
 
 use std::collections::BTreeMap;
 
@@ -31,9 +31,11 @@ async fn the_site_is_measured() {
     let lean = run(&Job { lean: true, ..deploy.clone() });
     let gone = run(&Job { destroy: true, ..deploy.clone() });
     assert!(full.unchanged && lean.unchanged);
-    let refresh = |outcome: &Outcome| json!({ "calls": sum(&outcome.calls), "seconds": outcome.seconds, "peak_kb": outcome.peak_kb });
+    assert!(sum(&lean.calls) <= 45, "{:#?}", lean.calls);
+    let refresh = |outcome: &Outcome| json!({ "calls": sum(&outcome.calls), "seconds": outcome.seconds, "peak_kb": outcome.peak_kb, "anonymous_kb": outcome.anonymous_kb });
     // The reads of a first deploy are its refresh and its polling.
     let reads = first.calls.iter().filter(|(call, _)| is_read(call)).map(|(_, count)| count).sum::<u64>();
+    assert!(sum(&first.calls) - reads <= 200, "{:#?}", first.calls);
     let line = json!({
         "scale": scale,
         "latency_ms": 80,

@@ -204,10 +204,10 @@ impl Head {
         match (status, last) {
             (403, Some(last)) if at_api => format!("{last}: {status}, nobody may call it so (authorizer, or no mapping of the name)"),
             (404, Some(last)) if at_api => format!("{last}: {status}, no route for the path"),
-            (500 | 502 | 503 | 504, Some(last)) if at_api => {
+            (500 | 502..=504, Some(last)) if at_api => {
                 format!("{last}: {status}, its integration does not answer (VPC link, load balancer or instance)")
             }
-            (502 | 503 | 504, Some(last)) if last == "load balancer" => {
+            (502..=504, Some(last)) if last == "load balancer" => {
                 format!("{last}: {status}, no target answers")
             }
             (status, Some(last)) if by_cloudfront && last.starts_with("CloudFront") => {

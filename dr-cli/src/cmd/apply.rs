@@ -63,6 +63,9 @@ pub(crate) async fn apply(
     plan: Plan,
 ) -> Result<Applied, Error> {
     let cancel = cx.cancel();
+    if cancel.count() > 0 {
+        return Err(Error::Interrupted);
+    }
     let progress = Mutex::new(Progress::new(cx.out, &plan, opened.clock.now()));
     let mut watch = |_: &Run, now: Time, notice: &Notice| lock(&progress).notice(now, notice);
     let work = session.apply(plan, store, |_| true, cancel, &mut watch);

@@ -43,10 +43,11 @@ async fn deploy(
     apply::approve(cx, &plan).await?;
     let applied = apply::apply(cx, opened, &session, store, plan).await?;
     let exit = apply::conclude(cx, opened, &applied, "deploy");
-    if let Applied::Ran { plan, report, state } = &applied {
-        if report.outcome == Outcome::Failed && cx.options.on_failure == OnFailure::Teardown {
-            undo(cx, opened, &session, store, plan, state).await?;
-        }
+    if let Applied::Ran { plan, report, state } = &applied
+        && report.outcome == Outcome::Failed
+        && cx.options.on_failure == OnFailure::Teardown
+    {
+        undo(cx, opened, &session, store, plan, state).await?;
     }
     if exit == Exit::Done {
         let state = session.load(store).await?;

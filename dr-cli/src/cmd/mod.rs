@@ -149,7 +149,13 @@ fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) 
 async fn asynchronous(cx: &mut Context<'_, '_>, command: Option<&Command>) -> Result<Exit, Error> {
     match command {
         #[cfg(feature = "sim")]
-        None => crate::story::tell(cx).await,
+        None => match cx.options.cloud.as_deref() {
+            None | Some("sim") => crate::story::tell(cx).await,
+            Some(other) => {
+                let message = format!("the story is told on the simulator, and not on `{other}`");
+                Err(Error::usage(message, "give a command: `--help` lists them"))
+            }
+        },
         Some(Command::Plan(args)) => plan::run(cx, args).await,
         Some(Command::Deploy(args)) => deploy::run(cx, args).await,
         Some(Command::Destroy) => teardown::run(cx).await,

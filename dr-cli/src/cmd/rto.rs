@@ -128,7 +128,7 @@ fn pair<'g>(graph: &'g Graph, name: String, policy: &str, records: &[&'g Node]) 
         None => (ALIAS_TTL_S, format!("kept for {} (an alias has its target's, assumed)", seconds(ALIAS_TTL_S))),
     };
     let edge = graph.nodes_of("aws.cloudfront.distribution").find(|node| origin_of(graph, node).as_deref() == Some(&name));
-    let timers = edge.map(|edge| timers(edge));
+    let timers = edge.map(timers);
     let place = |node: &Node| node.address.to_string();
     let facts = vec![
         ("primary", place(primary)),

@@ -38,10 +38,10 @@ pub(crate) fn html(graph: &Graph) -> String {
     let mut regions: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
     graph.nodes().for_each(|node| regions.entry(node.address.region()).or_default().push(node));
     for (region, nodes) in regions {
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<details><summary>{}<small>{}</small></summary><table><tr><th>address</th><th>type</th><th>needs</th>\
-             <th class=\"n\">creates in</th></tr>\n",
+             <th class=\"n\">creates in</th></tr>",
             escaped(region),
             noun(nodes.len(), "resource")
         );

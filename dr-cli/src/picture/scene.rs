@@ -446,10 +446,10 @@ fn health(graph: &Graph, record: &Node) -> Option<String> {
 fn colour(scene: &mut Scene) {
     let standby: Vec<bool> = scene.panels.iter().map(|panel| panel.duty == Some(Duty::Standby)).collect();
     for flow in &mut scene.flows {
-        if let Place::Panel(at) = scene.cards[flow.to].place {
-            if standby[at] {
-                flow.style = Style::Standby;
-            }
+        if let Place::Panel(at) = scene.cards[flow.to].place
+            && standby[at]
+        {
+            flow.style = Style::Standby;
         }
     }
 }

@@ -261,6 +261,13 @@ impl Stage {
     }
 }
 
+impl State {
+    /// Forgets the VPC links that are gone.
+    pub(crate) fn settle(&mut self, now_ms: u64) {
+        self.links.retain(|_, link| link.gone_ms.is_none_or(|gone| gone > now_ms));
+    }
+}
+
 impl VpcLink {
     /// `PENDING`, `AVAILABLE`, `INACTIVE` or `DELETING`; `None` once it is gone.
     pub(crate) fn status(&self, at: &Moment) -> Option<&'static str> {
