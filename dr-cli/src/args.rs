@@ -27,10 +27,24 @@ pub(crate) struct Options {
         help_heading = "Options of every command")]
     pub(crate) concurrency: Option<u32>,
     /// What happens to what a failed deploy has created
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHAT", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHAT",
+        help_heading = "Options of every command"
+    )]
     pub(crate) on_failure: OnFailure,
     /// When to colour
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Options of every command")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        help_heading = "Options of every command"
+    )]
     pub(crate) color: Color,
     /// Multiplies every wait between calls: below 1 in front of an emulator that is faster than AWS
     #[arg(long, global = true, value_name = "FACTOR", env = "DR_WAIT_SCALE", default_value_t = 1.0, value_parser = factor,
@@ -76,7 +90,9 @@ pub(crate) enum Command {
     /// Make the cloud what the program says
     ///
     /// What an earlier deploy left unfinished is continued. A plan that takes something away needs a yes.
-    #[command(after_help = "Examples:\n  {bin} deploy\n  {bin} deploy tonight.plan --yes\n  {bin} deploy --cloud aws --json")]
+    #[command(
+        after_help = "Examples:\n  {bin} deploy\n  {bin} deploy tonight.plan --yes\n  {bin} deploy --cloud aws --json"
+    )]
     Deploy(Deploy),
     /// Take everything away that the stack owns, and prove that nothing is left
     #[command(after_help = "Example:\n  {bin} destroy --yes")]
@@ -91,7 +107,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  {bin} drift --detailed-exitcode || alert \"somebody was here\"")]
     Drift(Drift),
     /// Draw the program
-    #[command(after_help = "Examples:\n  {bin} graph --out site.html\n  {bin} graph --format dot | dot -Tpdf > site.pdf")]
+    #[command(
+        after_help = "Examples:\n  {bin} graph --out site.html\n  {bin} graph --format dot | dot -Tpdf > site.pdf"
+    )]
     Graph(Graph),
     /// Request the endpoints and say which hop fails
     #[command(after_help = "Example:\n  {bin} verify --url https://api.example.com/health")]
@@ -269,9 +287,9 @@ pub(crate) struct Words {
 pub(crate) fn command(words: &Words) -> clap::Command {
     let mut command = Cli::command().name(words.bin.clone()).bin_name(words.bin.clone());
     if let Some(about) = &words.about {
-        command = command.about(about.clone()).long_about(format!(
-            "{about}\n\nWithout a command the program tells its whole story on the simulator."
-        ));
+        command = command
+            .about(about.clone())
+            .long_about(format!("{about}\n\nWithout a command the program tells its whole story on the simulator."));
     }
     if let Some(width) = words.width {
         command = command.term_width(width.min(100));

@@ -60,7 +60,8 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// A cloud that cannot make requests says so. That a request fails is an [`Answer`].
     fn request<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Answer, CloudError>> {
-        let error = CloudError::new("dr:Request", "NotSupported", format!("{url}: this cloud has no requests"), class());
+        let error =
+            CloudError::new("dr:Request", "NotSupported", format!("{url}: this cloud has no requests"), class());
         Box::pin(async { Err(error) })
     }
 

@@ -77,7 +77,10 @@ impl<'c> Context<'c, '_> {
     pub(crate) async fn open(&mut self) -> Result<Opened, Error> {
         let names = self.program.cloud_names();
         let Some(name) = self.options.cloud.clone().or_else(|| names.first().cloned()) else {
-            return Err(Error::usage("the program has no cloud", "build it with the feature `sim` or `aws`, or add one"));
+            return Err(Error::usage(
+                "the program has no cloud",
+                "build it with the feature `sim` or `aws`, or add one",
+            ));
         };
         let dir = self.state_dir();
         let own = self.program.clouds.iter().find(|(own, _)| *own == name);

@@ -78,7 +78,9 @@ impl Error {
             Error::NotApproved { .. } => Some("look at it with `plan`, then give `--yes`".to_owned()),
             Error::Unknown { .. } => Some("`state list` prints the addresses".to_owned()),
             // The others say it themselves.
-            Error::SavedPlan { source: SavedPlanError::Form(_), .. } => Some("make it again with `plan --out`".to_owned()),
+            Error::SavedPlan { source: SavedPlanError::Form(_), .. } => {
+                Some("make it again with `plan --out`".to_owned())
+            }
             Error::Cloud { source, .. } | Error::Unread { source, .. } => source.hint.clone(),
             Error::Store(error) | Error::Session(SessionError::Store(error)) => of_store(error),
             Error::Session(SessionError::Account { .. }) => {
@@ -191,8 +193,13 @@ impl Block {
     /// As an event.
     pub(crate) fn event(&self) -> Value {
         let mut event = json!({"event": "error", "message": self.title, "causes": self.causes});
-        let optional =
-            [("at", &self.at), ("request_id", &self.request), ("code", &self.code), ("state", &self.state), ("hint", &self.hint)];
+        let optional = [
+            ("at", &self.at),
+            ("request_id", &self.request),
+            ("code", &self.code),
+            ("state", &self.state),
+            ("hint", &self.hint),
+        ];
         for (key, value) in optional {
             if let Some(value) = value {
                 event[key] = value.clone().into();

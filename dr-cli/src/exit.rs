@@ -47,7 +47,9 @@ impl Exit {
 /// The exit code of an error.
 pub(crate) fn of(error: &Error) -> Exit {
     match error {
-        Error::Usage { .. } | Error::NotApproved { .. } | Error::SavedPlan { .. } | Error::Unknown { .. } => Exit::Usage,
+        Error::Usage { .. } | Error::NotApproved { .. } | Error::SavedPlan { .. } | Error::Unknown { .. } => {
+            Exit::Usage
+        }
         Error::Build(_) => Exit::Program,
         Error::Session(error) => of_session(error),
         Error::Store(error) => of_store(error),

@@ -19,6 +19,9 @@ const LINES: usize = 10;
 /// Without a terminal, a sign of life after this much silence: some CI systems stop a job that says nothing.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// Between two pictures of the bars.
+const FRAME: Duration = Duration::from_millis(60);
+
 /// Shows a run.
 pub(crate) struct Progress<'o, 'w> {
     out: &'o mut Out<'w>,
@@ -31,6 +34,7 @@ pub(crate) struct Progress<'o, 'w> {
     failed: usize,
     cancels: u32,
     spoke: Instant,
+    drew: Option<Instant>,
 }
 
 /// What a step is called.
@@ -60,7 +64,8 @@ impl Bars {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let whole = all.add(ProgressBar::new(steps as u64));
         let style = |template| ProgressStyle::with_template(template).expect("the template is written here");
-        let template = if columns < 60 { "{bar:12.cyan/blue} {pos}/{len} {msg}" } else { "{bar:30.cyan/blue} {pos}/{len} {msg}" };
+        let template =
+            if columns < 60 { "{bar:12.cyan/blue} {pos}/{len} {msg}" } else { "{bar:30.cyan/blue} {pos}/{len} {msg}" };
         whole.set_style(style(template).progress_chars("━╸─"));
         Bars { all, whole, line: style("{spinner:.cyan} {msg}"), columns }
     }
@@ -87,6 +92,7 @@ impl<'o, 'w> Progress<'o, 'w> {
             failed: 0,
             cancels: 0,
             spoke: Instant::now(),
+            drew: None,
         }
     }
 
@@ -119,7 +125,8 @@ impl<'o, 'w> Progress<'o, 'w> {
             Notice::Done(_) => {
                 let took = self.end(now, id);
                 self.finished += 1;
-                let text = format!("{} {}", self.done_words(id), self.out.paint_err.dim(&format!("({})", seconds(took))));
+                let text =
+                    format!("{} {}", self.done_words(id), self.out.paint_err.dim(&format!("({})", seconds(took))));
                 self.say(&text);
             }
             Notice::Failed(_, error) => {
@@ -148,7 +155,8 @@ impl<'o, 'w> Progress<'o, 'w> {
         if self.bars.is_none() && self.spoke.elapsed() >= SILENCE {
             let oldest = self.running.iter().min_by_key(|(id, running)| (running.since, **id));
             if let Some((&id, running)) = oldest {
-                let text = format!("… {}/{} done, {}", self.finished, self.steps.len(), self.waiting_words(now, id, running));
+                let text =
+                    format!("… {}/{} done, {}", self.finished, self.steps.len(), self.waiting_words(now, id, running));
                 self.say(&text);
             }
         }
@@ -225,6 +233,9 @@ impl<'o, 'w> Progress<'o, 'w> {
     fn done_words(&self, id: StepId) -> String {
         let Label { action, address, replacement, .. } = &self.steps[id as usize];
         let paint = self.out.paint_err;
+        // Beside it are the longest words, the sign and the time.
+        let room = self.bars.as_ref().map_or(usize::MAX, |bars| bars.columns.saturating_sub(27).max(12));
+        let address = fit(address.as_str(), room);
         match (action, replacement) {
             (Action::Create, true) => format!("{} {address} created as a replacement", paint.green("±")),
             (Action::Create, false) => format!("{} {address} created", paint.green("+")),
@@ -252,6 +263,11 @@ impl<'o, 'w> Progress<'o, 'w> {
 
     fn draw(&mut self, now: Time) {
         let Some(bars) = &self.bars else { return };
+        // A simulated run has thousands of moments a second, and nobody sees more than some.
+        if self.drew.is_some_and(|last| last.elapsed() < FRAME) {
+            return;
+        }
+        self.drew = Some(Instant::now());
         let shown = self.running.values().filter(|running| running.line.is_some()).count();
         let free = LINES.saturating_sub(shown);
         let waiting: Vec<StepId> =

@@ -216,10 +216,14 @@ fn footer(out: &mut Out<'_>, plan: &Plan) {
     let gone: Vec<&Step> = plan.destructive().collect();
     if !gone.is_empty() {
         let shown: Vec<_> = gone.iter().take(4).map(|step| step.address.as_str()).collect();
-        let more = if gone.len() > shown.len() { format!(" and {} more", gone.len() - shown.len()) } else { String::new() };
+        let more =
+            if gone.len() > shown.len() { format!(" and {} more", gone.len() - shown.len()) } else { String::new() };
         let kept = gone.iter().all(|step| step.action == Action::Forget);
         let verb = if kept { "will be forgotten, not deleted" } else { "will be destroyed" };
-        rows.push(("gone", out.paint.red(&format!("{} {verb}: {}{more}", plural(gone.len(), "resource"), shown.join(", ")))));
+        rows.push((
+            "gone",
+            out.paint.red(&format!("{} {verb}: {}{more}", plural(gone.len(), "resource"), shown.join(", "))),
+        ));
     }
     for (label, text) in rows {
         let label = out.paint.dim(&format!("{label}:"));
@@ -229,7 +233,8 @@ fn footer(out: &mut Out<'_>, plan: &Plan) {
 
 /// The slowest steps of the longest chain, the slowest first; what takes a second or less is not slow.
 fn slowest<'p>(plan: &'p Plan, path: &[StepId]) -> Vec<&'p Step> {
-    let mut steps: Vec<&Step> = path.iter().map(|&id| &plan.steps[id as usize]).filter(|s| s.expected_s > 1.0).collect();
+    let mut steps: Vec<&Step> =
+        path.iter().map(|&id| &plan.steps[id as usize]).filter(|s| s.expected_s > 1.0).collect();
     steps.sort_by(|a, b| b.expected_s.total_cmp(&a.expected_s).then(a.id.cmp(&b.id)));
     steps.truncate(SLOW);
     steps

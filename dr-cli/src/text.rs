@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn durations_have_two_units_at_most() {
-        let cases = [(0.0, "0 s"), (0.34, "0.3 s"), (9.97, "10 s"), (42.4, "42 s"), (120.0, "2 min"), (270.0, "4 min 30 s")];
+        let cases =
+            [(0.0, "0 s"), (0.34, "0.3 s"), (9.97, "10 s"), (42.4, "42 s"), (120.0, "2 min"), (270.0, "4 min 30 s")];
         for (s, text) in cases.into_iter().chain([(3600.0, "1 h"), (3900.0, "1 h 5 min")]) {
             assert_eq!(seconds(s), text);
         }
@@ -148,18 +149,19 @@ mod tests {
     fn values_read_as_in_a_plan() {
         let text = json!({"$text": ["https://", {"$ref": "global/api#names[1]"}, "/"]});
         assert_eq!(shown(&text), "https://${global/api.names[1]}/");
-        assert_eq!(shown(&json!({"a": [1, "b"], "s": {"$secret": "db", "sha256": "00"}})), "{a: [1, b], s: (secret db)}");
+        assert_eq!(
+            shown(&json!({"a": [1, "b"], "s": {"$secret": "db", "sha256": "00"}})),
+            "{a: [1, b], s: (secret db)}"
+        );
         assert_eq!((side(None), side(Some(&text))), ("(unset)".to_owned(), "(known after create)".to_owned()));
     }
 
     #[test]
     fn plurals_are_words() {
-        assert_eq!([noun(1, "VPC"), noun(2, "policy"), noun(3, "NAT gateway"), noun(2, "alias")], [
-            "1 VPC",
-            "2 policies",
-            "3 NAT gateways",
-            "2 aliases"
-        ]);
+        assert_eq!(
+            [noun(1, "VPC"), noun(2, "policy"), noun(3, "NAT gateway"), noun(2, "alias")],
+            ["1 VPC", "2 policies", "3 NAT gateways", "2 aliases"]
+        );
         assert_eq!(plural(2, "type of resources"), "2 types of resources");
     }
 }

@@ -160,7 +160,10 @@ fn a_lost_state_is_found_again_by_a_destroy() {
         std::fs::remove_file(dir.path().join(file)).unwrap();
     }
     let ran = Shape::new().run(dir.path(), &["destroy", "--yes", "--json"]);
-    assert_eq!((ran.code, ran.done()["actions"].clone(), ran.done()["residue"].clone()), (0, json!({"delete": 7}), json!(0)));
+    assert_eq!(
+        (ran.code, ran.done()["actions"].clone(), ran.done()["residue"].clone()),
+        (0, json!({"delete": 7}), json!(0))
+    );
 }
 
 #[test]
@@ -469,7 +472,13 @@ fn a_switch_that_is_pressed_already_ends_a_command_before_anything() {
 #[test]
 fn the_command_line_is_checked() {
     let dir = tempdir().unwrap();
-    for args in [&["deplyo"][..], &["plan", "--wat"], &["plan", "--concurrency", "0"], &["state"], &["status", "--cloud", "moon"]] {
+    for args in [
+        &["deplyo"][..],
+        &["plan", "--wat"],
+        &["plan", "--concurrency", "0"],
+        &["state"],
+        &["status", "--cloud", "moon"],
+    ] {
         let ran = Shape::new().run(dir.path(), args);
         assert_eq!(ran.code, 2, "{args:?}: {ran:?}");
     }

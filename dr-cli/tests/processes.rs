@@ -28,7 +28,10 @@ fn start(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let state = dir.to_str().unwrap();
     command.args(["--ignored", "--exact", "program", "--nocapture", "--test-threads", "1"]);
-    command.env("DR_TOY", [args, &["--state", state]].concat().join("\n")).env("DR_GATE", dir.join("gate")).env("DR_WAIT_SCALE", "0.01");
+    command
+        .env("DR_TOY", [args, &["--state", state]].concat().join("\n"))
+        .env("DR_GATE", dir.join("gate"))
+        .env("DR_WAIT_SCALE", "0.01");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

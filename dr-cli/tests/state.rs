@@ -35,7 +35,10 @@ fn the_records_are_listed_and_shown() {
     ");
     let ran = Shape::new().run(dir.path(), &["state", "show", "east-1/main.shelf[0]", "--json"]);
     let record = &ran.events()[0]["record"];
-    assert_eq!((record["type_name"].as_str(), record["current"]["args"]["size"].as_u64()), (Some("toy.store.thing"), Some(1)));
+    assert_eq!(
+        (record["type_name"].as_str(), record["current"]["args"]["size"].as_u64()),
+        (Some("toy.store.thing"), Some(1))
+    );
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "show", "east-1/nothing"]).text(), @r"
     --- err
     error: east-1/nothing is not in the state
@@ -109,7 +112,10 @@ fn the_state_of_another_stack_is_refused() {
 #[test]
 fn a_damaged_snapshot_is_refused_and_repaired() {
     let dir = deployed();
-    assert_eq!(Shape::new().run(dir.path(), &["state", "repair"]).text(), "nothing to repair: DIR can be read\n--- exit 0");
+    assert_eq!(
+        Shape::new().run(dir.path(), &["state", "repair"]).text(),
+        "nothing to repair: DIR can be read\n--- exit 0"
+    );
     let path = dir.path().join("state");
     let good = std::fs::read_to_string(&path).unwrap();
     // As an edit by hand: the content is good, the checksum is not.
@@ -161,7 +167,11 @@ fn a_damaged_journal_is_followed_as_far_as_it_goes() {
     assert!(ran.code == 0 && ran.out.contains("the journal could be followed for "), "{ran:?}");
     assert!(dir.path().join("journal.damaged-1").exists());
     let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
-    assert_eq!((ran.code, ran.done()["actions"].clone()), (0, json!({"create": 1})), "only what failed is made: {ran:?}");
+    assert_eq!(
+        (ran.code, ran.done()["actions"].clone()),
+        (0, json!({"create": 1})),
+        "only what failed is made: {ran:?}"
+    );
 }
 
 /// A journal of three entries that follow from the recorded state: its header, and its lines.

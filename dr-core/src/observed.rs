@@ -122,7 +122,8 @@ impl Observed {
         let mut unknown = Vec::new();
         for (type_name, region, data) in &self.found {
             // What was looked up is nobody's resource.
-            let looked_up = graph.get(data.address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup);
+            let node = graph.get(data.address.as_str()).filter(|node| node.schema.type_name == type_name);
+            let looked_up = node.is_some_and(|node| node.schema.kind == Kind::Lookup);
             if looked_up || data.generation == PINNED {
                 continue;
             }

@@ -116,7 +116,7 @@ fn damage_in_the_middle_names_its_place() {
     let error = replay(start(), &bytes).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("the line at byte {second} is damaged (its checksum does not match), and complete lines follow it")
+        format!("the line at byte {second} is damaged (its checksum does not match), and later ones are whole")
     );
 }
 

@@ -153,7 +153,8 @@ impl Lifecycle for SecurityGroup {
             let owned = owned(&scan.stack, group.tags())?;
             let want = wanted_as(wanted, &owned);
             let id = group.group_id()?;
-            let recorded = want.filter(|want| want.generation == owned.generation).and_then(|want| want.outputs.as_ref());
+            let recorded =
+                want.filter(|want| want.generation == owned.generation).and_then(|want| want.outputs.as_ref());
             let present = match recorded.filter(|_| lean) {
                 Some(recorded) => recorded.default_egress,
                 None => rules.iter().any(|rule| rule.group_id() == Some(id) && is_default_egress(rule)),
@@ -162,7 +163,9 @@ impl Lifecycle for SecurityGroup {
             let leaving = present
                 && match unread(want, &owned) {
                     Unread::OnTheWay(args) => !args.default_egress,
-                    Unread::OnRecord(args) => !args.default_egress && recorded.is_some_and(|known| known.default_egress),
+                    Unread::OnRecord(args) => {
+                        !args.default_egress && recorded.is_some_and(|known| known.default_egress)
+                    }
                     Unread::Unknown => false,
                 };
             let description = match group.description() {

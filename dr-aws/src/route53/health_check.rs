@@ -480,15 +480,21 @@ impl Lifecycle for HealthCheck {
         let ask = |check: &&&SeenCheck| scan.cloud.reads_all() || known(check).is_none();
         let ids: Vec<&str> = ours.iter().filter(ask).map(|check| check.id()).collect();
         let all_tags = read_tags(&scan.cloud, &KIND, &ids).await?;
-        let mut found = Vec::new();
+        let mut found: Vec<Found<Self>> = Vec::new();
         for check in ours {
             let (known, config) = (known(check), check.health_check_config());
             let Some(config) = config else { continue };
             let owned = all_tags.get(check.id()).and_then(|tags| tags::owned(&scan.stack, tags));
             let by_token =
                 || wanted.iter().find(|want| check.caller_reference() == reference(&scan.stack, &want.token));
+            // When the state is lost as well, the token is: then it is the check of this stack with these settings.
+            let by_settings = || {
+                let free = |want: &&Wanted<Self>| found.iter().all(|found| found.address != want.address);
+                let is = |want: &&Wanted<Self>| want.outputs.is_none() && observed(Some(&want.args), config) == want.args;
+                wanted.iter().filter(is).find(free).filter(|_| owned.is_none())
+            };
             // Without tags it is one whose creation was interrupted, known by its caller reference.
-            let want = known.or_else(by_token);
+            let want = known.or_else(by_token).or_else(by_settings);
             let (address, generation) = match (want, &owned) {
                 (Some(want), _) => (want.address.clone(), want.generation),
                 (None, Some(owned)) => (owned.address.clone(), owned.generation),
@@ -665,6 +671,27 @@ mod tests {
             seen,
             [("global/dns.old", 2, "hc-1", Health::Ready), ("global/dns.new", 1, "hc-2", Health::Pending)],
         );
+    }
+
+    /// The token comes from the state; without one, the settings tell which of the stack's checks it is, once.
+    #[tokio::test]
+    async fn an_interrupted_creation_is_found_without_the_state() {
+        let wanted = |address: &str, host: &str| Wanted {
+            address: address.parse().unwrap(),
+            generation: 1,
+            token: "f".repeat(32),
+            args: args(&HealthCheck::https(host)),
+            outputs: None,
+        };
+        let lost = |digit: &str| reference("shop", &digit.repeat(32));
+        let no_tags = mock!(Client::list_tags_for_resources)
+            .then_output(|| ListTagsForResourcesOutput::builder().set_resource_tag_sets(Some(Vec::new())).build().unwrap());
+        let scan = scan(&[&list(vec![lost("1"), lost("2")]), &no_tags]);
+        let other = wanted("global/dns.other", "b2.execute-api.us-east-1.amazonaws.com");
+        let same = wanted("global/dns.same", "a1.execute-api.us-east-1.amazonaws.com");
+        let found = HealthCheck::read(&scan, &[other, same]).await.unwrap();
+        let seen: Vec<_> = found.iter().map(|f| (f.address.as_str(), f.outputs.id.as_str(), f.health)).collect();
+        assert_eq!(seen, [("global/dns.same", "hc-0", Health::Pending)]);
     }
 
     #[tokio::test]

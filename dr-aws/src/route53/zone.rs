@@ -117,13 +117,19 @@ impl Lifecycle for HostedZone {
         let ask = |zone: &&&SeenZone| scan.cloud.reads_all() || known(zone).is_none();
         let ids: Vec<&str> = ours.iter().filter(ask).map(|zone| bare(zone.id())).collect();
         let all_tags = read_tags(&scan.cloud, &KIND, &ids).await?;
-        let mut found = Vec::new();
+        let mut found: Vec<Found<Self>> = Vec::new();
         for zone in ours {
             let (id, known) = (bare(zone.id()), known(zone));
             let owned = all_tags.get(id).and_then(|tags| tags::owned(&scan.stack, tags));
             let by_token = || wanted.iter().find(|want| zone.caller_reference() == reference(&scan.stack, &want.token));
+            // When the state is lost as well, the token is: then it is the zone of this stack and this name.
+            let by_name = || {
+                let free = |want: &&Wanted<Self>| found.iter().all(|found| found.address != want.address);
+                let mut same_name = wanted.iter().filter(|want| want.outputs.is_none() && same(&want.args.name, zone.name()));
+                same_name.find(free).filter(|_| owned.is_none())
+            };
             // Without tags it is one whose creation was interrupted, known by its caller reference.
-            let want = known.or_else(by_token);
+            let want = known.or_else(by_token).or_else(by_name);
             let (address, generation) = match (want, &owned) {
                 (Some(want), _) => (want.address.clone(), want.generation),
                 (None, Some(owned)) => (owned.address.clone(), owned.generation),

@@ -30,7 +30,8 @@ async fn network(aws: &Aws, region: &str, add: &mut impl FnMut(&str, Vec<Option<
     let ec2 = aws.ec2(region);
     macro_rules! list {
         ($client:ident $operation:ident $items:ident $id:ident) => {{
-            let answer = $client.$operation().send().await.unwrap_or_else(|e| panic!("{}: {e:?}", stringify!($operation)));
+            let answer =
+                $client.$operation().send().await.unwrap_or_else(|e| panic!("{}: {e:?}", stringify!($operation)));
             assert!(answer.next_token().is_none(), "{} has more pages", stringify!($operation));
             add(stringify!($items), answer.$items().iter().map(|item| item.$id()).collect());
         }};
@@ -48,7 +49,8 @@ async fn network(aws: &Aws, region: &str, add: &mut impl FnMut(&str, Vec<Option<
     let addresses = ec2.describe_addresses().send().await.expect("addresses");
     add("address", addresses.addresses().iter().map(|address| address.allocation_id()).collect());
     let gateways = ec2.describe_nat_gateways().send().await.expect("NAT gateways");
-    let gateways = gateways.nat_gateways().iter().filter(|nat| nat.state().is_some_and(|state| state.as_str() != "deleted"));
+    let gateways =
+        gateways.nat_gateways().iter().filter(|nat| nat.state().is_some_and(|state| state.as_str() != "deleted"));
     add("nat", gateways.map(|nat| nat.nat_gateway_id()).collect());
     let instances = ec2.describe_instances().send().await.expect("instances");
     let instances = instances.reservations().iter().flat_map(|reservation| reservation.instances());
@@ -79,7 +81,10 @@ async fn front(aws: &Aws, region: &str, add: &mut impl FnMut(&str, Vec<Option<&s
     let answer = gateway.get_domain_names().send().await.expect("domain names");
     add("domain", answer.items().iter().map(|domain| domain.domain_name()).collect());
     let answer = aws.acm(region).list_certificates().send().await.expect("certificates");
-    add("certificate", answer.certificate_summary_list().iter().map(|certificate| certificate.certificate_arn()).collect());
+    add(
+        "certificate",
+        answer.certificate_summary_list().iter().map(|certificate| certificate.certificate_arn()).collect(),
+    );
     let answer = aws.cloudwatch(region).describe_alarms().send().await.expect("alarms");
     add("alarm", answer.metric_alarms().iter().map(|alarm| alarm.alarm_name()).collect());
     let answer = aws.sns(region).list_topics().send().await.expect("topics");

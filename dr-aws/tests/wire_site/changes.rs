@@ -42,7 +42,8 @@ async fn the_site_is_changed_and_partly_replaced_while_its_path_stays_alive() {
     assert!(replaced.is_complete(), "{:#?}", crate::program::failures(&replaced));
     println!("{:?}; the path was looked at {seen} times", actions(&replaced));
     assert!(seen >= 3, "looked at {seen} times");
-    let of_type = |name: &str| replaced.plan().steps.iter().filter(|step| step.type_name == name && step.replacement).count();
+    let of_type =
+        |name: &str| replaced.plan().steps.iter().filter(|step| step.type_name == name && step.replacement).count();
     for (name, steps) in [("aws.apigatewayv2.vpc_link", 4), ("aws.route53.health_check", 4), ("aws.ec2.instance", 8)] {
         assert_eq!(of_type(name), steps, "{name}: {}", replaced.plan());
     }
@@ -68,7 +69,11 @@ async fn path_is_alive(program: &Program, seen: &mut usize) {
     let checks = aws.route53().list_health_checks().send().await.expect("health checks");
     let checks: BTreeSet<_> = checks.health_checks().iter().map(|check| check.id().to_owned()).collect();
     if named == checks_named(program).await {
-        assert_eq!(named.difference(&checks).collect::<Vec<_>>(), Vec::<&String>::new(), "records name checks that are gone");
+        assert_eq!(
+            named.difference(&checks).collect::<Vec<_>>(),
+            Vec::<&String>::new(),
+            "records name checks that are gone"
+        );
         assert_eq!(named.len(), 2, "both sides of the pair have a signal");
     }
     for region in REGIONS {
@@ -81,14 +86,19 @@ async fn path_is_alive(program: &Program, seen: &mut usize) {
             .filter_map(|link| link.vpc_link_id().map(str::to_owned))
             .collect();
         if named == links_named(program, region).await {
-            assert_eq!(named.difference(&links).collect::<Vec<_>>(), Vec::<&String>::new(), "{region}: links that do not work");
+            assert_eq!(
+                named.difference(&links).collect::<Vec<_>>(),
+                Vec::<&String>::new(),
+                "{region}: links that do not work"
+            );
             assert_eq!(named.len(), 1, "{region}");
         }
         let elb = aws.elbv2(region);
         for group in elb.describe_target_groups().send().await.expect("target groups").target_groups() {
             let arn = group.target_group_arn().expect("an ARN");
             let health = elb.describe_target_health().target_group_arn(arn).send().await.expect("targets");
-            let states = health.target_health_descriptions().iter().filter_map(|target| target.target_health()?.state());
+            let states =
+                health.target_health_descriptions().iter().filter_map(|target| target.target_health()?.state());
             let serving = states.filter(|state| state.as_str() == "healthy").count();
             assert!(serving > 0, "{region}: nobody serves");
         }

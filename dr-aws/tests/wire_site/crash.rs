@@ -81,7 +81,8 @@ impl Job {
     /// What the child does, in this process.
     pub(crate) async fn run(&self) -> (Applied, Program) {
         let program = self.program();
-        let store = self.store().lock("wire test").unwrap_or_else(|error| panic!("the lock of a dead run holds: {error}"));
+        let store =
+            self.store().lock("wire test").unwrap_or_else(|error| panic!("the lock of a dead run holds: {error}"));
         // As the command line does it.
         let settled = store.load().await.expect("the state can be read").state.is_settled();
         program.aws.set_depth(if self.lean && settled { Depth::Lean } else { Depth::Full });
@@ -190,7 +191,12 @@ async fn kill_and_finish(
         // Every property is as the program says: read in full, there is nothing to do.
         let (again, _) = Job { lean: false, ..job.clone() }.run().await;
         let drift = &again.plan().drift;
-        assert!(matches!(again, Applied::Unchanged(_)) && drift.is_empty(), "{}: {}\n{drift:#?}", context(), again.plan());
+        assert!(
+            matches!(again, Applied::Unchanged(_)) && drift.is_empty(),
+            "{}: {}\n{drift:#?}",
+            context(),
+            again.plan()
+        );
     }
     killed
 }
@@ -230,7 +236,10 @@ async fn sweep(whole: bool, scale: f64, first: usize, step: usize) {
         (at, after) = (at + step, !after);
     }
     let seconds = began.elapsed().as_secs();
-    println!("killed at {} points of a deploy, {} of an update, {} of a teardown in {seconds} s", points[0], points[1], points[2]);
+    println!(
+        "killed at {} points of a deploy, {} of an update, {} of a teardown in {seconds} s",
+        points[0], points[1], points[2]
+    );
     assert!(points.iter().all(|points| *points > 0));
 }
 

@@ -1,5 +1,7 @@
 //! Somebody changes the site by hand; the next deploy says what, and mends it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_ec2::types::Filter;
 use dr_core::DriftKind;
 use dr_core::driver::Applied;
@@ -45,11 +47,12 @@ async fn what_somebody_damages_is_seen_and_mended() {
 }
 
 /// How many objects there are of each kind in each region.
-pub(crate) fn kinds(all: &std::collections::BTreeSet<String>) -> std::collections::BTreeMap<String, usize> {
-    let mut kinds = std::collections::BTreeMap::new();
+pub(crate) fn kinds(all: &BTreeSet<String>) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
     for object in all {
         // A name of a record tells it; an id does not.
-        let kind = if object.contains(" record ") { object } else { object.rsplit_once(' ').expect("`region kind id`").0 };
+        let kind =
+            if object.contains(" record ") { object } else { object.rsplit_once(' ').expect("`region kind id`").0 };
         *kinds.entry(kind.to_owned()).or_default() += 1;
     }
     kinds
@@ -64,7 +67,7 @@ async fn damage(program: &Program) -> Vec<(String, Option<&'static str>)> {
     let rules = east.describe_security_group_rules().filters(ours.clone()).send().await.expect("rules");
     let address = |tags: &[aws_sdk_ec2::types::Tag]| {
         let tag = tags.iter().find(|tag| tag.key() == Some("dr:address"));
-        tag.and_then(|tag| tag.value()).and_then(|value| dr_aws::tags::decode(value)).map(|address| address.to_string())
+        tag.and_then(|tag| tag.value()).and_then(dr_aws::tags::decode).map(|address| address.to_string())
     };
     let rule = rules.security_group_rules().iter().find(|rule| {
         address(rule.tags()).is_some_and(|address| address.contains("link_to_alb") && address.ends_with("ingress"))
@@ -76,18 +79,17 @@ async fn damage(program: &Program) -> Vec<(String, Option<&'static str>)> {
 
     // The way out of a private subnet.
     let tables = west.describe_route_tables().filters(ours.clone()).send().await.expect("route tables");
-    let private = tables.route_tables().iter().find(|table| table.routes().iter().any(|route| route.nat_gateway_id().is_some()));
+    let private =
+        tables.route_tables().iter().find(|table| table.routes().iter().any(|route| route.nat_gateway_id().is_some()));
     let private = private.expect("a private route table");
     let table = private.route_table_id().expect("an id");
     west.delete_route().route_table_id(table).destination_cidr_block("0.0.0.0/0").send().await.expect("deleted");
-    let state = |id: &str| {
-        let nodes = program.stack.nodes().filter(|node| node.schema.type_name == "aws.ec2.route" && &*node.region == "us-west-2");
-        (nodes.map(|node| node.address.to_string()).collect::<Vec<_>>(), id.to_owned())
-    };
-    let (routes, _) = state(table);
     let key = address(private.tags()).expect("it is tagged");
-    let index = key.rsplit_once('[').map(|(_, index)| index.to_owned()).expect("one for each zone");
-    let route = routes.iter().find(|route| route.contains("private") && route.ends_with(&index)).expect("its route").clone();
+    let zone = key.rsplit_once('[').map(|(_, zone)| zone.to_owned()).expect("one for each zone");
+    let routes = program.stack.nodes_of("aws.ec2.route").map(|node| node.address.to_string());
+    let mut routes =
+        routes.filter(|route| route.starts_with("us-west-2/") && route.contains("private") && route.ends_with(&zone));
+    let route = routes.next().expect("its route");
 
     // The health check of the primary region.
     let route53 = program.aws.route53();
@@ -102,7 +104,8 @@ async fn damage(program: &Program) -> Vec<(String, Option<&'static str>)> {
 
     // A server of the standby region.
     let instances = west.describe_instances().filters(ours).send().await.expect("instances");
-    let instance = instances.reservations().iter().flat_map(|reservation| reservation.instances()).next().expect("a server");
+    let instance =
+        instances.reservations().iter().flat_map(|reservation| reservation.instances()).next().expect("a server");
     let instance_address = address(instance.tags()).expect("it is tagged");
     west.terminate_instances().instance_ids(instance.instance_id().expect("an id")).send().await.expect("terminated");
 

@@ -21,7 +21,10 @@ use crate::wire::Emulator;
 /// Sources: "Common errors" of each API reference; "Retry behavior" of the SDK reference guide.
 const RETRYABLE: &[(&str, &[(&str, u16)])] = &[
     ("acm", &[("ThrottlingException", 400), ("InternalFailure", 500), ("ServiceUnavailable", 503)]),
-    ("apigatewayv2", &[("TooManyRequestsException", 429), ("InternalServerError", 500), ("ServiceUnavailableException", 503)]),
+    (
+        "apigatewayv2",
+        &[("TooManyRequestsException", 429), ("InternalServerError", 500), ("ServiceUnavailableException", 503)],
+    ),
     ("cloudfront", &[("Throttling", 400), ("InternalError", 500), ("ServiceUnavailable", 503)]),
     ("cloudwatch", &[("ThrottlingException", 400), ("InternalServiceFault", 500), ("RequestLimitExceeded", 503)]),
     ("ec2", &[("RequestLimitExceeded", 503), ("InternalError", 500), ("Unavailable", 503)]),
@@ -34,20 +37,40 @@ const RETRYABLE: &[(&str, &[(&str, u16)])] = &[
 /// What single calls answer while something else has not arrived everywhere, or has not left yet: operation, code, status, and
 /// the part of the message by which it is told from a refusal for good.
 const NOT_YET: &[(&str, &str, u16, &str)] = &[
-    ("ec2:RunInstances", "InvalidParameterValue", 400, "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"),
+    (
+        "ec2:RunInstances",
+        "InvalidParameterValue",
+        400,
+        "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+    ),
     ("ec2:CreateSubnet", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
     ("ec2:CreateSecurityGroup", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
     ("ec2:CreateRouteTable", "InvalidVpcID.NotFound", 400, "The vpc ID 'vpc-1' does not exist"),
     ("ec2:CreateRoute", "InvalidRouteTableID.NotFound", 400, "The routeTable ID 'rtb-1' does not exist"),
     ("ec2:AssociateRouteTable", "InvalidSubnetID.NotFound", 400, "The subnet ID 'subnet-1' does not exist"),
-    ("ec2:AttachInternetGateway", "InvalidInternetGatewayID.NotFound", 400, "The internetGateway ID 'igw-1' does not exist"),
+    (
+        "ec2:AttachInternetGateway",
+        "InvalidInternetGatewayID.NotFound",
+        400,
+        "The internetGateway ID 'igw-1' does not exist",
+    ),
     ("ec2:AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound", 400, "The security group 'sg-1' does not exist"),
     ("ec2:CreateNatGateway", "InvalidAllocationID.NotFound", 400, "The allocation ID 'eipalloc-1' does not exist"),
     ("elbv2:CreateListener", "TargetGroupNotFound", 400, "One or more target groups not found"),
-    ("elbv2:RegisterTargets", "InvalidTarget", 400, "The following targets are not in a running state and cannot be registered"),
+    (
+        "elbv2:RegisterTargets",
+        "InvalidTarget",
+        400,
+        "The following targets are not in a running state and cannot be registered",
+    ),
     ("iam:AddRoleToInstanceProfile", "NoSuchEntity", 404, "The role with name x cannot be found."),
     ("iam:AttachRolePolicy", "NoSuchEntity", 404, "The role with name x cannot be found."),
-    ("cloudfront:CreateDistributionWithTags", "InvalidViewerCertificate", 400, "The specified SSL certificate doesn't exist"),
+    (
+        "cloudfront:CreateDistributionWithTags",
+        "InvalidViewerCertificate",
+        400,
+        "The specified SSL certificate doesn't exist",
+    ),
     ("route53:CreateHealthCheck", "ThrottlingException", 400, "Rate exceeded"),
     ("ec2:DeleteSubnet", "DependencyViolation", 400, "The subnet 'subnet-1' has dependencies and cannot be deleted."),
     ("ec2:DeleteSecurityGroup", "DependencyViolation", 400, "resource sg-1 has a dependent object"),
@@ -57,7 +80,12 @@ const NOT_YET: &[(&str, &str, u16, &str)] = &[
     ("elbv2:DeleteTargetGroup", "ResourceInUse", 400, "Target group is currently in use by a listener or a rule"),
     ("acm:DeleteCertificate", "ResourceInUseException", 400, "Certificate is in use."),
     ("iam:DeleteRole", "DeleteConflict", 409, "Cannot delete entity, must remove roles from instance profile first."),
-    ("cloudfront:DeleteDistribution", "PreconditionFailed", 412, "The request failed because it didn't meet the preconditions"),
+    (
+        "cloudfront:DeleteDistribution",
+        "PreconditionFailed",
+        412,
+        "The request failed because it didn't meet the preconditions",
+    ),
     ("route53:DeleteHostedZone", "HostedZoneNotEmpty", 400, "The hosted zone contains resource record sets"),
 ];
 
@@ -71,7 +99,9 @@ struct Undisturbed {
 async fn undisturbed(emulator: &Emulator, program: &Program) -> Undisturbed {
     let changing = |emulator: &Emulator| {
         let calls = emulator.stats().into_keys().filter(|call| !is_read(call));
-        calls.map(|call| call.split_once(':').map(|(s, o)| (s.to_owned(), o.to_owned())).expect("service:Operation")).collect()
+        calls
+            .map(|call| call.split_once(':').map(|(s, o)| (s.to_owned(), o.to_owned())).expect("service:Operation"))
+            .collect()
     };
     let store = MemoryStore::new(program.stack.name(), "undisturbed");
     emulator.clear_log();
@@ -158,7 +188,19 @@ fn lose(service: &str, op: &str) -> serde_json::Value {
 
 /// Whether an operation makes something, by its name.
 fn creates(op: &str) -> bool {
-    let verbs = ["Create", "Run", "Allocate", "Request", "Register", "Subscribe", "Put", "Add", "Attach", "Associate", "Authorize"];
+    let verbs = [
+        "Create",
+        "Run",
+        "Allocate",
+        "Request",
+        "Register",
+        "Subscribe",
+        "Put",
+        "Add",
+        "Attach",
+        "Associate",
+        "Authorize",
+    ];
     verbs.iter().chain(&["ChangeResourceRecordSets"]).any(|verb| op.starts_with(verb))
 }
 
@@ -255,7 +297,8 @@ async fn one_region_is_away_while_the_other_is_deployed() {
     let rest = program.try_deploy(&store).await;
     assert!(rest.is_complete(), "{:#?}", failures(&rest));
     let Applied::Ran { plan, .. } = &rest else { panic!("the rest was to do") };
-    let touched: Vec<_> = plan.steps.iter().filter(|step| independent.iter().any(|node| node.address == step.address)).collect();
+    let touched: Vec<_> =
+        plan.steps.iter().filter(|step| independent.iter().any(|node| node.address == step.address)).collect();
     assert!(touched.is_empty(), "what was deployed is not touched: {touched:#?}");
     program.assert_settled(&store, "both regions").await;
 

@@ -25,6 +25,7 @@ mod crash;
 mod drift;
 mod faults;
 mod measure;
+mod observed;
 mod program;
 mod story;
 #[path = "../wire/mod.rs"]

@@ -8,7 +8,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use dr_aws::apigatewayv2::{ApiRoute, HttpApi, Integration, Stage, VpcLink};
 use dr_aws::constructs::{
-    Connect as _, Edge, FailoverPair, Network, Notifier, PrivateAlb, SecureApi, Server, ServerRole, Site, ValidatedCertificate,
+    Connect as _, Edge, FailoverPair, Network, Notifier, PrivateAlb, SecureApi, Server, ServerRole, Site,
+    ValidatedCertificate,
 };
 use dr_aws::ec2::{Port, SecurityGroup};
 use dr_aws::regions::{UsEast1, UsWest2};

@@ -7,7 +7,7 @@ use dr_core::driver::{Applied, Deepness, refresh};
 use dr_core::store::{MemoryStore, ReadStore as _};
 use dr_core::{Address, Kind, Record};
 
-use crate::account::{everything, REGIONS};
+use crate::account::{REGIONS, everything};
 use crate::program::{FIRST, Program, site};
 use crate::wire::Emulator;
 
@@ -96,7 +96,8 @@ async fn raw(program: &Program) {
     for region in REGIONS {
         let ec2 = aws.ec2(region);
         let instances = ec2.describe_instances().send().await.expect("instances");
-        let instances: Vec<_> = instances.reservations().iter().flat_map(|reservation| reservation.instances()).collect();
+        let instances: Vec<_> =
+            instances.reservations().iter().flat_map(|reservation| reservation.instances()).collect();
         assert_eq!(instances.len(), 2, "{region}");
         for instance in &instances {
             assert_eq!(instance.public_ip_address(), None, "{region}: no way in from outside");
@@ -143,7 +144,9 @@ async fn raw(program: &Program) {
         assert!(record.alias_target().is_some_and(|alias| alias.evaluate_target_health()));
     }
     let listed = aws.cloudfront().list_distributions().send().await.expect("distributions");
-    let [edge] = listed.distribution_list().map(|list| list.items()).unwrap_or_default() else { panic!("one distribution") };
+    let [edge] = listed.distribution_list().map(|list| list.items()).unwrap_or_default() else {
+        panic!("one distribution")
+    };
     assert!(edge.enabled());
     assert_eq!(edge.status(), "Deployed");
 }

@@ -40,7 +40,9 @@ pub(super) async fn get(url: &str) -> Result<Answer, CloudError> {
     let Some(&address) = addresses.first() else { return failed(format!("DNS name {host}: it has no addresses")) };
     let stream = match tokio::time::timeout(CONNECT, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Ok(Answer::failure(format!("endpoint {address}: {error}"), started.elapsed()).hops(hops)),
+        Ok(Err(error)) => {
+            return Ok(Answer::failure(format!("endpoint {address}: {error}"), started.elapsed()).hops(hops));
+        }
         Err(_) => {
             let why = format!("endpoint {address}: no connection within {} s", CONNECT.as_secs());
             return Ok(Answer::failure(why, started.elapsed()).hops(hops));
@@ -202,7 +204,9 @@ impl Head {
         let by_cloudfront = self.get("x-cache").is_some_and(|cache| cache.starts_with("Error from cloudfront"));
         let at_api = last.as_deref() == Some("API Gateway");
         match (status, last) {
-            (403, Some(last)) if at_api => format!("{last}: {status}, nobody may call it so (authorizer, or no mapping of the name)"),
+            (403, Some(last)) if at_api => {
+                format!("{last}: {status}, nobody may call it so (authorizer, or no mapping of the name)")
+            }
             (404, Some(last)) if at_api => format!("{last}: {status}, no route for the path"),
             (500 | 502..=504, Some(last)) if at_api => {
                 format!("{last}: {status}, its integration does not answer (VPC link, load balancer or instance)")
@@ -226,7 +230,10 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let target = Target::parse("https://API.example.com/a?b=c#d").unwrap();
-        assert_eq!((target.tls, target.host.as_str(), target.port, target.path.as_str()), (true, "api.example.com", 443, "/a?b=c"));
+        assert_eq!(
+            (target.tls, target.host.as_str(), target.port, target.path.as_str()),
+            (true, "api.example.com", 443, "/a?b=c")
+        );
         let target = Target::parse("http://[::1]:8080").unwrap();
         assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("::1", 8080, "/"));
         for bad in ["ftp://a", "example.com", "https://", "https://a/b c", "http://a:port/"] {

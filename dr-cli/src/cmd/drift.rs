@@ -28,12 +28,16 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
     match drift.len() {
         0 => {
             // What is only looked up is not compared.
-            let looked_up = |address: &str| cx.graph().get(address).is_some_and(|node| node.schema.kind == Kind::Lookup);
+            let looked_up =
+                |address: &str| cx.graph().get(address).is_some_and(|node| node.schema.kind == Kind::Lookup);
             let compared = state.resources.keys().filter(|address| !looked_up(address.as_str())).count();
             let resources = plural(compared, "resource");
             cx.out.line(format!("no drift: {resources} as the last deploy left them"));
         }
-        n => cx.out.line(format!("{} differ from what the last deploy left; `plan` shows what a deploy makes of it", plural(n, "resource"))),
+        n => cx.out.line(format!(
+            "{} differ from what the last deploy left; `plan` shows what a deploy makes of it",
+            plural(n, "resource")
+        )),
     }
     Ok(if args.detailed_exitcode && !drift.is_empty() { Exit::Pending } else { Exit::Done })
 }

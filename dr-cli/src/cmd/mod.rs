@@ -136,7 +136,8 @@ fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) 
     // The command stays on this thread; signals, timers and sockets have one of their own, so that Ctrl-C is noticed while a
     // simulated cloud keeps this one busy.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|source| Error::File { what: "start", path: "the asynchronous runtime".into(), source })?;
+    let runtime =
+        runtime.map_err(|source| Error::File { what: "start", path: "the asynchronous runtime".into(), source })?;
     if signals {
         runtime.spawn(listen(cx.cancel().clone()));
     }

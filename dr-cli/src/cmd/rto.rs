@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use dr_aws::model::timing::{
-    Band, Detection, FailureMode, Failover, Incident, Method, OriginTimers, Path, Prediction, ProbeKind, Refusal, Signal,
-    Standby,
+    Band, Detection, Failover, FailureMode, Incident, Method, OriginTimers, Path, Prediction, ProbeKind, Refusal,
+    Signal, Standby,
 };
 use dr_core::{Graph, Node, Value};
 use serde_json::json;
@@ -46,7 +46,10 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
         let block = Block {
             title: format!("{} misses the target of {}", pair.name, seconds(args.target.unwrap_or_default())),
             causes: vec![why.clone()],
-            hint: Some("shorten the longest stage: the time to live, the interval, the threshold, or the timers of the origin".to_owned()),
+            hint: Some(
+                "shorten the longest stage: the time to live, the interval, the threshold, or the timers of the origin"
+                    .to_owned(),
+            ),
             ..Block::default()
         };
         cx.out.event(&block.event());
@@ -127,21 +130,31 @@ fn pair<'g>(graph: &'g Graph, name: String, policy: &str, records: &[&'g Node]) 
         Some(ttl_s) => (ttl_s, format!("kept for {}", seconds(ttl_s))),
         None => (ALIAS_TTL_S, format!("kept for {} (an alias has its target's, assumed)", seconds(ALIAS_TTL_S))),
     };
-    let edge = graph.nodes_of("aws.cloudfront.distribution").find(|node| origin_of(graph, node).as_deref() == Some(&name));
+    let edge =
+        graph.nodes_of("aws.cloudfront.distribution").find(|node| origin_of(graph, node).as_deref() == Some(&name));
     let timers = edge.map(timers);
     let place = |node: &Node| node.address.to_string();
     let facts = vec![
         ("primary", place(primary)),
-        ("standby", standby.map_or_else(|| "none".to_owned(), |node| match standby_is {
-            Standby::Unchecked => format!("{}, without a health check: used even when it is dead", place(node)),
-            _ => place(node),
-        })),
+        (
+            "standby",
+            standby.map_or_else(
+                || "none".to_owned(),
+                |node| match standby_is {
+                    Standby::Unchecked => format!("{}, without a health check: used even when it is dead", place(node)),
+                    _ => place(node),
+                },
+            ),
+        ),
         ("noticed", watched),
         ("answers", ttl_words),
-        ("seen by", edge.map_or_else(
-            || "clients that resolve the name themselves".to_owned(),
-            |edge| format!("users of {} (GET)", place(edge)),
-        )),
+        (
+            "seen by",
+            edge.map_or_else(
+                || "clients that resolve the name themselves".to_owned(),
+                |edge| format!("users of {} (GET)", place(edge)),
+            ),
+        ),
     ];
     let mut failover = Failover::new(signal, Path { ttl_s, ..Path::default() }).standby(standby_is);
     if let Some(host) = check.and_then(|check| text(check, "host")) {
@@ -198,7 +211,11 @@ fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option
     let threshold = number(&check.inputs, "threshold").map_or(3, |n| n as u32);
     let probe = ProbeKind::of_type(&kind.to_uppercase());
     let path = text(check, "path").unwrap_or_default();
-    let words = format!("{at}: {} {path}, {threshold} bad probes in a row, {} apart", kind.replace('_', " "), seconds(interval_s));
+    let words = format!(
+        "{at}: {} {path}, {threshold} bad probes in a row, {} apart",
+        kind.replace('_', " "),
+        seconds(interval_s)
+    );
     match probe {
         Some(_) => (Signal::Watched(Detection::health_check(interval_s, threshold)), probe, words),
         // A calculated check has the sum of its children's times; that is not modelled, and no number is better than a wrong one.
@@ -230,7 +247,8 @@ impl Pair<'_> {
                 }
             }
             None => {
-                let path = self.timers.map_or(self.failover.path, |timers| timers.path_at_worst(self.ttl_s, Method::Get));
+                let path =
+                    self.timers.map_or(self.failover.path, |timers| timers.path_at_worst(self.ttl_s, Method::Get));
                 let failover = self.along(path);
                 let incident = Incident::from(dr_aws::model::timing::ProbeTime::exactly(0.0));
                 let prediction = failover.predict(incident);
@@ -249,7 +267,13 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
     }
     let label = rows.iter().map(|row| row.mode.chars().count()).max().unwrap_or_default();
     let label = cx.out.terminal.out.map_or(label, |columns| label.min(columns.saturating_sub(2 + 3 * 8).max(8)));
-    let head = format!("  {:<label$}{:>8}{:>8}{:>8}", fit("seconds until users are served", label), "best", "typical", "worst");
+    let head = format!(
+        "  {:<label$}{:>8}{:>8}{:>8}",
+        fit("seconds until users are served", label),
+        "best",
+        "typical",
+        "worst"
+    );
     cx.out.line(paint.dim(&head));
     let line = |what: &str, band: &Band| {
         format!("  {:<label$}{:>8.0}{:>8.0}{:>8.0}", fit(what, label), band.best_s, band.typical_s, band.worst_s)
@@ -257,12 +281,16 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
     for row in rows {
         match &row.prediction {
             Ok(prediction) => cx.out.line(line(&row.mode, &prediction.user())),
-            Err(refusal) => cx.out.line(format!("  {:<label$}  {}", fit(&row.mode, label), paint.yellow(&refusal.to_string()))),
+            Err(refusal) => {
+                cx.out.line(format!("  {:<label$}  {}", fit(&row.mode, label), paint.yellow(&refusal.to_string())))
+            }
         }
         cx.out.event(&event(pair, row));
     }
     let predicted = rows.iter().filter_map(|row| Some((row, row.prediction.as_ref().ok()?)));
-    let Some((worst, prediction)) = predicted.max_by(|a, b| a.1.user().worst_s.total_cmp(&b.1.user().worst_s)) else { return };
+    let Some((worst, prediction)) = predicted.max_by(|a, b| a.1.user().worst_s.total_cmp(&b.1.user().worst_s)) else {
+        return;
+    };
     if let Some(Ok(back)) = worst.incident.map(|incident| worst.failover.recover(incident)) {
         cx.out.line(line("and back", &back.user()));
         cx.out.event(&json!({"event": "recovery", "name": pair.name, "prediction": back, "user": band(&back.user())}));
@@ -276,7 +304,11 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
     ));
     if let (Some(target_s), Some(incident)) = (target_s, worst.incident) {
         let words = match worst.failover.largest_ttl(incident, target_s) {
-            Ok(ttl_s) => format!("with a time to live of {} or less it stays within {}", seconds(ttl_s.floor()), seconds(target_s)),
+            Ok(ttl_s) => format!(
+                "with a time to live of {} or less it stays within {}",
+                seconds(ttl_s.floor()),
+                seconds(target_s)
+            ),
             Err(infeasible) => infeasible.to_string(),
         };
         cx.out.line(format!("  target: {words}"));

@@ -95,16 +95,22 @@ async fn remove(cx: &mut Context<'_, '_>, address: &str) -> Result<Exit, Error> 
     store.compact(&state).await?;
     cx.out.line(format!("{address} is forgotten"));
     if cx.graph().get(address).is_some() {
-        cx.out.note("it still carries the ownership of the stack, and the program has it: the next deploy takes it in again");
+        cx.out.note(
+            "it still carries the ownership of the stack, and the program has it: the next deploy takes it in again",
+        );
     } else {
-        cx.out.note("it stays where it is, and carries the ownership of the stack: `destroy` of an empty state finds it");
+        cx.out
+            .note("it stays where it is, and carries the ownership of the stack: `destroy` of an empty state finds it");
     }
     Ok(Exit::Done)
 }
 
 async fn rename(cx: &mut Context<'_, '_>, old: &str, new: &str) -> Result<Exit, Error> {
     let to: Address = new.parse().map_err(|problem| {
-        Error::usage(format!("`{new}` cannot be an address: {problem}"), "the form is `region/scope.name` or `region/scope.name[key]`")
+        Error::usage(
+            format!("`{new}` cannot be an address: {problem}"),
+            "the form is `region/scope.name` or `region/scope.name[key]`",
+        )
     })?;
     let store = cx.lock()?;
     let opened = cx.open().await?;
@@ -112,7 +118,10 @@ async fn rename(cx: &mut Context<'_, '_>, old: &str, new: &str) -> Result<Exit, 
     let mut state = session.load(&store).await?;
     let record = find(&state, old)?.clone();
     if state.resources.contains_key(new) {
-        return Err(Error::usage(format!("there is a resource at {new} already"), "choose another address, or `state rm` it first"));
+        return Err(Error::usage(
+            format!("there is a resource at {new} already"),
+            "choose another address, or `state rm` it first",
+        ));
     }
     if old.split_once('/').map(|(region, _)| region) != new.split_once('/').map(|(region, _)| region) {
         return Err(Error::usage("a resource stays in its region", "the part before the slash has to be the same"));
@@ -125,7 +134,9 @@ async fn rename(cx: &mut Context<'_, '_>, old: &str, new: &str) -> Result<Exit, 
         seq: state.serial,
         address: to,
         generation: record.current.as_ref().map_or(0, |current| current.generation),
-        event: What::Moved { from: old.parse().map_err(|_| Error::Unknown { address: old.to_owned(), place: "the state" })? },
+        event: What::Moved {
+            from: old.parse().map_err(|_| Error::Unknown { address: old.to_owned(), place: "the state" })?,
+        },
     };
     state.apply(&entry).map_err(|problem| Error::usage(problem.to_string(), "look at both with `state show`"))?;
     store.compact(&state).await?;
@@ -180,7 +191,9 @@ async fn repair(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
             cx.out.line(format!("nothing to repair: {} can be read", dir.display()));
             return Ok(Exit::Done);
         }
-        Err(error @ (StoreError::Newer { .. } | StoreError::OtherStack { .. } | StoreError::Io { .. })) => return Err(error.into()),
+        Err(error @ (StoreError::Newer { .. } | StoreError::OtherStack { .. } | StoreError::Io { .. })) => {
+            return Err(error.into());
+        }
         Err(_) => {}
     }
     let salvaged = salvage(&dir, cx.graph().name())?;
@@ -222,7 +235,9 @@ fn salvage(dir: &Path, stack: &str) -> Result<Salvaged, Error> {
                 damaged.push("state");
                 match by_hand(&bytes, stack) {
                     Some(state) => {
-                        what.push("the snapshot was readable in spite of its checksum, as after an edit by hand".to_owned());
+                        what.push(
+                            "the snapshot was readable in spite of its checksum, as after an edit by hand".to_owned(),
+                        );
                         state
                     }
                     None => {
@@ -256,7 +271,9 @@ fn longest_replay(state: State, log: &[u8]) -> (State, Option<usize>) {
             Ok(replayed) if replayed.state.check().is_ok() => {
                 return (replayed.state, (end < log.len()).then_some(end));
             }
-            Err(JournalError::Damaged { offset, .. } | JournalError::Illegal { offset, .. }) if offset < end => end = offset,
+            Err(JournalError::Damaged { offset, .. } | JournalError::Illegal { offset, .. }) if offset < end => {
+                end = offset
+            }
             // The journal of another state, one that begins later, or one that leads to nothing good: it says nothing here.
             _ => return (state, Some(0)),
         }

@@ -113,7 +113,8 @@ fn words(cx: &Context<'_, '_>, state: &State, observed: Option<&Observed>) -> BT
     let managed = graph.nodes().filter(|node| node.schema.kind == Kind::Managed).map(|node| &node.address);
     let recorded = corrected.resources.iter().chain(&state.resources);
     // Looked-up things are pinned in the state, and are nobody's to show.
-    let looked_up = |address: &Address| graph.get(address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup);
+    let looked_up =
+        |address: &Address| graph.get(address.as_str()).is_some_and(|node| node.schema.kind == Kind::Lookup);
     let recorded = recorded.map(|(address, _)| address).filter(|address| !looked_up(address));
     let all: BTreeSet<Address> = managed.chain(recorded).cloned().collect();
     all.into_iter().map(|address| (address.clone(), word(cx, &corrected, observed, &drift, &address))).collect()
@@ -252,7 +253,10 @@ fn totals(cx: &mut Context<'_, '_>, state: &State, words: &BTreeMap<Address, Wor
     cx.out.line(format!("{}: {}", plural(words.len(), "resource"), parts.join(", ")));
     let old: usize = state.resources.values().map(|record| record.deposed.len()).sum();
     if old > 0 {
-        cx.out.line(format!("{} that were replaced still exist; the next deploy deletes them", plural(old, "copy").replace("copys", "copies")));
+        cx.out.line(format!(
+            "{} that were replaced still exist; the next deploy deletes them",
+            plural(old, "copy").replace("copys", "copies")
+        ));
     }
     let health: serde_json::Map<_, _> = counts.iter().map(|(word, n)| (word.text().to_owned(), (*n).into())).collect();
     cx.tell("health", health);

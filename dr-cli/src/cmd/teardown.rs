@@ -49,7 +49,8 @@ async fn prove(
     let retained = |address: &dr_core::Address| {
         applied.plan().steps.iter().any(|step| step.action == Action::Forget && step.address == *address)
     };
-    let owned: Vec<_> = observed.found.iter().filter(|(type_name, ..)| managed(type_name)).map(|(_, _, data)| data).collect();
+    let owned: Vec<_> =
+        observed.found.iter().filter(|(type_name, ..)| managed(type_name)).map(|(_, _, data)| data).collect();
     // What was asked to stay is no residue, and neither is what AWS still shows while it leaves.
     let (kept, left): (Vec<_>, Vec<_>) = owned.into_iter().partition(|data| retained(&data.address));
     let (leaving, left): (Vec<_>, Vec<_>) = left.into_iter().partition(|data| data.health == Health::Leaving);

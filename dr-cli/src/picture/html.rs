@@ -46,7 +46,8 @@ pub(crate) fn html(graph: &Graph) -> String {
             noun(nodes.len(), "resource")
         );
         for node in nodes {
-            let needs: Vec<String> = graph.needs(node.address.as_str()).map(|(n, _)| escaped(n.address.path())).collect();
+            let needs: Vec<String> =
+                graph.needs(node.address.as_str()).map(|(n, _)| escaped(n.address.path())).collect();
             let _ = writeln!(
                 out,
                 "<tr><td>{}</td><td>{}</td><td>{}</td><td class=\"n\">{} s</td></tr>",

@@ -126,7 +126,11 @@ pub(super) fn clipped(text: &str, size: f64, width: f64) -> String {
 /// Gives everything its place.
 pub(super) fn place(scene: &Scene) -> Drawing {
     let mut drawing = Drawing { title: scene.title.clone(), subtitle: scene.subtitle.clone(), ..Drawing::default() };
-    if scene.requests { requests(scene, &mut drawing) } else { parts(scene, &mut drawing) }
+    if scene.requests {
+        requests(scene, &mut drawing)
+    } else {
+        parts(scene, &mut drawing)
+    }
     drawing
 }
 
@@ -196,7 +200,8 @@ fn copy(card: &Card) -> Card {
 fn around(scene: &Scene, drawing: &mut Drawing, rects: &mut [Rect]) -> f64 {
     let stages = stages(scene, Place::Around);
     let middle = drawing.width / 2.0;
-    let (last, row): (Vec<_>, Vec<_>) = stages.into_iter().partition(|stage| scene.cards[stage[0]].kind == Kind::Choice);
+    let (last, row): (Vec<_>, Vec<_>) =
+        stages.into_iter().partition(|stage| scene.cards[stage[0]].kind == Kind::Choice);
     let (mut y, mut end) = (HEADER, HEADER);
     // The station before the choice stands above it, the others to its left.
     let mut right = middle + CARD_W / 2.0;
@@ -227,14 +232,16 @@ fn around(scene: &Scene, drawing: &mut Drawing, rects: &mut [Rect]) -> f64 {
         end = y + CARD_H;
     }
     // What is counted stands to the right of all that.
-    let used = rects.iter().zip(&scene.cards).filter(|(_, card)| card.place == Place::Around).map(|(rect, _)| rect.right());
+    let used =
+        rects.iter().zip(&scene.cards).filter(|(_, card)| card.place == Place::Around).map(|(rect, _)| rect.right());
     let x = used.fold(middle + CARD_W / 2.0, f64::max) + 40.0;
     let room = drawing.width - MARGIN - x;
     if !scene.around.is_empty() && room > 150.0 {
         let bottom = clusters(drawing, &scene.around, Rect { x, y: HEADER - 8.0, w: room, h: 0.0 });
         end = end.max(bottom);
     } else if !scene.around.is_empty() {
-        end = clusters(drawing, &scene.around, Rect { x: MARGIN, y: end + GAP, w: drawing.width - 2.0 * MARGIN, h: 0.0 });
+        end =
+            clusters(drawing, &scene.around, Rect { x: MARGIN, y: end + GAP, w: drawing.width - 2.0 * MARGIN, h: 0.0 });
     }
     end
 }
@@ -279,7 +286,8 @@ fn panel(scene: &Scene, drawing: &mut Drawing, rects: &mut [Rect], at: usize, fr
             (inside, inside_top) = (true, y - 12.0);
         }
         let m = stage.len() as f64;
-        let w = if stage.len() == 1 { column.min(CARD_W.max(column.min(CARD_W))) } else { (column - (m - 1.0) * 10.0) / m };
+        let w =
+            if stage.len() == 1 { column.min(CARD_W.max(column.min(CARD_W))) } else { (column - (m - 1.0) * 10.0) / m };
         let total = w * m + (m - 1.0) * 10.0;
         for (number, &card) in stage.iter().enumerate() {
             let x = x + (column - total) / 2.0 + number as f64 * (w + 10.0);
@@ -370,7 +378,14 @@ fn way(scene: &Scene, rects: &[Rect], flow: &Flow, width: f64) -> Way {
         }
     } else {
         let (x, y) = (from.cx(), from.y);
-        format!("M{x:.1} {y:.1}C{x:.1} {:.1} {:.1} {:.1} {:.1} {:.1}", y - 30.0, to.cx(), to.bottom() + 40.0, to.cx(), to.bottom() + HEAD)
+        format!(
+            "M{x:.1} {y:.1}C{x:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+            y - 30.0,
+            to.cx(),
+            to.bottom() + 40.0,
+            to.cx(),
+            to.bottom() + HEAD
+        )
     };
     let label = flow.label.as_ref().map(|(words, more)| {
         // In the free strip above the region, wherever the way begins.

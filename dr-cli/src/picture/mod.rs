@@ -245,7 +245,8 @@ mod tests {
             let three = Stack::build("shop", |stack| {
                 let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
                 let zone = global.add("zone", HostedZone::new("example.com"));
-                let certificate = ValidatedCertificate::new("a.example.com", zone.id).request("certificate", &global, &east);
+                let certificate =
+                    ValidatedCertificate::new("a.example.com", zone.id).request("certificate", &global, &east);
                 let one = east.add("one", Site::new(api_of(), "a.example.com", certificate.arn));
                 let two = west.add("two", Site::new(api_of(), "a.example.com", certificate.also_in(&west)));
                 stack.region(EuWest1).add("alone", api_of());

@@ -222,7 +222,9 @@ fn requests(graph: &Graph, scene: &mut Scene) {
         let place = place(scene, node);
         let key = match kind {
             // The answers of one name, and its types, are one station.
-            Kind::Name | Kind::Choice => format!("{kind:?} {}", text(&node.inputs, "name").unwrap_or(node.address.as_str())),
+            Kind::Name | Kind::Choice => {
+                format!("{kind:?} {}", text(&node.inputs, "name").unwrap_or(node.address.as_str()))
+            }
             Kind::Server => format!("{kind:?} {place:?} {}", top(node.address.path())),
             _ => format!("{kind:?} {}", node.address),
         };
@@ -362,14 +364,18 @@ fn ways(graph: &Graph, scene: &mut Scene, card_of: &BTreeMap<&str, usize>) {
         let kind = scene.cards[from].kind;
         let next: Vec<usize> = reachable(graph, address, card_of)
             .into_iter()
-            .filter(|&to| scene.cards[to].kind > kind && (kind < Kind::Domain || scene.cards[to].place == scene.cards[from].place))
+            .filter(|&to| {
+                scene.cards[to].kind > kind && (kind < Kind::Domain || scene.cards[to].place == scene.cards[from].place)
+            })
             .collect();
         // An API reaches its link and, behind that, the load balancer: only the next station is a way.
         let nearest = next.iter().map(|&to| scene.cards[to].kind).min();
         ways.extend(next.into_iter().filter(|&to| Some(scene.cards[to].kind) == nearest).map(|to| (from, to)));
         if kind == Kind::Edge {
-            let origin = graph.get(address).and_then(|node| text(node.inputs.get("origin")?, "domain")).unwrap_or_default();
-            let names = scene.cards.iter().enumerate().filter(|(_, card)| card.kind == Kind::Choice && card.title == origin);
+            let origin =
+                graph.get(address).and_then(|node| text(node.inputs.get("origin")?, "domain")).unwrap_or_default();
+            let names =
+                scene.cards.iter().enumerate().filter(|(_, card)| card.kind == Kind::Choice && card.title == origin);
             ways.extend(names.map(|(to, _)| (from, to)));
         }
     }
@@ -413,9 +419,9 @@ fn label(graph: &Graph, scene: &Scene, from: usize, to: usize) -> Option<(String
     }
     let targets = &scene.cards[to].addresses;
     let records = scene.cards[from].addresses.iter().filter_map(|address| graph.get(address));
-    let record = records
-        .into_iter()
-        .find(|record| graph.needs(record.address.as_str()).any(|(n, _)| targets.iter().any(|t| *t == n.address.as_str())))?;
+    let record = records.into_iter().find(|record| {
+        graph.needs(record.address.as_str()).any(|(n, _)| targets.iter().any(|t| *t == n.address.as_str()))
+    })?;
     let (policy, parameter) = routing(record)?;
     let words = match (policy, parameter.as_str()) {
         ("failover", Some("primary")) => "primary".to_owned(),
@@ -430,7 +436,9 @@ fn label(graph: &Graph, scene: &Scene, from: usize, to: usize) -> Option<(String
 /// `HTTPS /health, 3 × 10 s`.
 fn health(graph: &Graph, record: &Node) -> Option<String> {
     let mut check = None;
-    dr_core::value::references(record.inputs.get("health_check")?, &mut |r| check = check.or_else(|| graph.get(r.address)));
+    dr_core::value::references(record.inputs.get("health_check")?, &mut |r| {
+        check = check.or_else(|| graph.get(r.address))
+    });
     let inputs = &check?.inputs;
     let kind = text(inputs, "kind").unwrap_or("health check").replace('_', " ").to_uppercase();
     let path = text(inputs, "path").unwrap_or_default();
@@ -554,7 +562,11 @@ fn reduced(edges: &BTreeSet<(usize, usize)>, keep: &BTreeSet<(usize, usize)>) ->
     };
     // Cards that stand for several parts may need each other: neither of two such edges follows from the other.
     let mutual = |from: usize, to: usize| edges.contains(&(to, from));
-    edges.iter().copied().filter(|&(from, to)| keep.contains(&(from, to)) || mutual(from, to) || !implied(from, to)).collect()
+    edges
+        .iter()
+        .copied()
+        .filter(|&(from, to)| keep.contains(&(from, to)) || mutual(from, to) || !implied(from, to))
+        .collect()
 }
 
 /// The steps of the chain that takes the longest to create, as pairs of cards.

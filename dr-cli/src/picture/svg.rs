@@ -95,7 +95,8 @@ fn station_class(drawing: &Drawing, rect: Rect, card: &Card) -> &'static str {
     if card.kind == Kind::Other {
         return "";
     }
-    let inside = |outer: &Rect| outer.x <= rect.x && rect.x < outer.x + outer.w && outer.y <= rect.y && rect.y < outer.bottom();
+    let inside =
+        |outer: &Rect| outer.x <= rect.x && rect.x < outer.x + outer.w && outer.y <= rect.y && rect.y < outer.bottom();
     match drawing.panels.iter().find(|framed| inside(&framed.rect)) {
         Some(framed) if framed.duty == Some(Duty::Standby) => "standby",
         _ => "main",
@@ -124,7 +125,8 @@ fn rounded(out: &mut String, class: &str, rect: Rect, radius: f64) {
 
 fn legend(out: &mut String, x: f64, y: f64, style: Style, words: &str) {
     let class = class(style);
-    let _ = writeln!(out, "<path class=\"way {class}\" d=\"M{x:.1} {:.1}h28\" marker-end=\"url(#dr-{class})\"/>", y - 4.0);
+    let _ =
+        writeln!(out, "<path class=\"way {class}\" d=\"M{x:.1} {:.1}h28\" marker-end=\"url(#dr-{class})\"/>", y - 4.0);
     text(out, "legend", x + 44.0, y, words);
 }
 
@@ -158,7 +160,13 @@ fn panel(out: &mut String, framed: &Framed) {
 fn cluster(out: &mut String, boxed: &Boxed) {
     rounded(out, "cluster", boxed.rect, 12.0);
     if !boxed.title.is_empty() {
-        text(out, "ctitle", boxed.rect.x + 13.0, boxed.rect.y + 19.0, &clipped(&boxed.title, 11.5, boxed.rect.w - 26.0));
+        text(
+            out,
+            "ctitle",
+            boxed.rect.x + 13.0,
+            boxed.rect.y + 19.0,
+            &clipped(&boxed.title, 11.5, boxed.rect.w - 26.0),
+        );
     }
     for (rect, words, addresses) in &boxed.chips {
         let _ = write!(out, "<g><title>{}</title>", escaped(&addresses.join(", ")));
@@ -207,7 +215,8 @@ fn card(out: &mut String, rect: Rect, card: &Card, class: &str) {
     } else {
         let _ = writeln!(out, "<circle class=\"disc\" cx=\"{:.1}\" cy=\"{middle:.1}\" r=\"18\"/>", rect.x + 29.0);
         let (ix, iy) = (rect.x + 19.0, middle - 10.0);
-        let _ = writeln!(out, "<path class=\"icon\" transform=\"translate({ix:.1} {iy:.1})\" d=\"{}\"/>", icon(card.kind));
+        let _ =
+            writeln!(out, "<path class=\"icon\" transform=\"translate({ix:.1} {iy:.1})\" d=\"{}\"/>", icon(card.kind));
         let (x, room) = (rect.x + 56.0, rect.w - 66.0);
         let y = if card.subtitle.is_empty() { middle + 5.0 } else { middle - 3.0 };
         text(out, "ct", x, y, &clipped(&card.title, BOLD, room));
@@ -221,15 +230,33 @@ fn card(out: &mut String, rect: Rect, card: &Card, class: &str) {
 /// Signs of 20 by 20, drawn with one line.
 fn icon(kind: Kind) -> &'static str {
     match kind {
-        Kind::Users => "M7 9.5a3.2 3.2 0 1 0 0-6.4a3.2 3.2 0 0 0 0 6.4M1 17c0-3.2 2.6-5 6-5s6 1.8 6 5M13.6 9.3a2.8 2.8 0 0 0 0-5.6M15.2 12.4c2.3.5 3.8 2 3.8 4.6",
-        Kind::Name => "M10 2a8 8 0 1 0 0 16a8 8 0 0 0 0-16M2 10h16M10 2c2.6 2.2 3.6 5 3.6 8s-1 5.800-3.600 8M10 2C7.400 4.200 6.400 7 6.400 10s1 5.800 3.600 8",
-        Kind::Edge => "M5.500 15.500a4 4 0 0 1-.5-7.900a5.300 5.300 0 0 1 10.200-.4a4.200 4.200 0 0 1-.7 8.300zM10 8.500v4.500M8 11l2 2l2-2",
-        Kind::Choice => "M3 10h4.500M7.500 10l6-5.500H17M7.500 10l6 5.500H17M14.800 2.300L17 4.500l-2.200 2.200M14.800 13.300L17 15.500l-2.200 2.200",
-        Kind::Domain => "M3 4.500h14a1.500 1.500 0 0 1 1.500 1.500v8a1.500 1.500 0 0 1-1.500 1.500H3A1.500 1.500 0 0 1 1.500 14V6A1.500 1.500 0 0 1 3 4.500M1.500 8h17M4.200 6.200h.1M6.700 6.200h.1",
-        Kind::Api => "M7 3.500c-2 0-2.500 1-2.500 2.500v1.500C4.500 9 3.800 10 2.500 10c1.300 0 2 1 2 2.500V14c0 1.500.5 2.500 2.500 2.500M13 3.500c2 0 2.500 1 2.500 2.500v1.500c0 1.500.7 2.500 2 2.500c-1.300 0-2 1-2 2.500V14c0 1.500-.5 2.500-2.500 2.500M8 10h.1M10 10h.1M12 10h.1",
-        Kind::Link => "M8.300 11.700a3.500 3.500 0 0 0 5 0l3-3a3.500 3.500 0 0 0-5-5l-1.200 1.200M11.700 8.300a3.500 3.500 0 0 0-5 0l-3 3a3.500 3.500 0 0 0 5 5l1.200-1.200",
-        Kind::Balancer => "M10 3.200a1.800 1.800 0 1 0 0 3.600a1.800 1.800 0 0 0 0-3.600M10 6.800v2.700M4 13.500v-1.500a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v1.500M10 9.500v4M4 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200M10 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200M16 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200",
-        Kind::Server => "M4 2.500h12a1.300 1.300 0 0 1 1.300 1.300v3.900A1.300 1.300 0 0 1 16 9H4a1.300 1.300 0 0 1-1.300-1.300V3.800A1.300 1.300 0 0 1 4 2.500M4 11h12a1.300 1.300 0 0 1 1.300 1.300v3.900a1.300 1.300 0 0 1-1.300 1.300H4a1.300 1.300 0 0 1-1.300-1.300v-3.900A1.300 1.300 0 0 1 4 11M6 5.800h.1M6 14.300h.1M9.500 5.800h5M9.500 14.300h5",
+        Kind::Users => {
+            "M7 9.5a3.2 3.2 0 1 0 0-6.4a3.2 3.2 0 0 0 0 6.4M1 17c0-3.2 2.6-5 6-5s6 1.8 6 5M13.6 9.3a2.8 2.8 0 0 0 0-5.6M15.2 12.4c2.3.5 3.8 2 3.8 4.6"
+        }
+        Kind::Name => {
+            "M10 2a8 8 0 1 0 0 16a8 8 0 0 0 0-16M2 10h16M10 2c2.6 2.2 3.6 5 3.6 8s-1 5.800-3.600 8M10 2C7.400 4.200 6.400 7 6.400 10s1 5.800 3.600 8"
+        }
+        Kind::Edge => {
+            "M5.500 15.500a4 4 0 0 1-.5-7.900a5.300 5.300 0 0 1 10.200-.4a4.200 4.200 0 0 1-.7 8.300zM10 8.500v4.500M8 11l2 2l2-2"
+        }
+        Kind::Choice => {
+            "M3 10h4.500M7.500 10l6-5.500H17M7.500 10l6 5.500H17M14.800 2.300L17 4.500l-2.200 2.200M14.800 13.300L17 15.500l-2.200 2.200"
+        }
+        Kind::Domain => {
+            "M3 4.500h14a1.500 1.500 0 0 1 1.500 1.500v8a1.500 1.500 0 0 1-1.500 1.500H3A1.500 1.500 0 0 1 1.500 14V6A1.500 1.500 0 0 1 3 4.500M1.500 8h17M4.200 6.200h.1M6.700 6.200h.1"
+        }
+        Kind::Api => {
+            "M7 3.500c-2 0-2.500 1-2.500 2.500v1.500C4.500 9 3.800 10 2.500 10c1.300 0 2 1 2 2.500V14c0 1.500.5 2.500 2.500 2.500M13 3.500c2 0 2.500 1 2.500 2.500v1.500c0 1.500.7 2.500 2 2.500c-1.300 0-2 1-2 2.500V14c0 1.500-.5 2.500-2.500 2.500M8 10h.1M10 10h.1M12 10h.1"
+        }
+        Kind::Link => {
+            "M8.300 11.700a3.500 3.500 0 0 0 5 0l3-3a3.500 3.500 0 0 0-5-5l-1.200 1.200M11.700 8.300a3.500 3.500 0 0 0-5 0l-3 3a3.500 3.500 0 0 0 5 5l1.200-1.200"
+        }
+        Kind::Balancer => {
+            "M10 3.200a1.800 1.800 0 1 0 0 3.600a1.800 1.800 0 0 0 0-3.600M10 6.800v2.700M4 13.500v-1.500a2 2 0 0 1 2-2h8a2 2 0 0 1 2 2v1.500M10 9.500v4M4 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200M10 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200M16 13.500a1.600 1.600 0 1 0 0 3.200a1.600 1.600 0 0 0 0-3.200"
+        }
+        Kind::Server => {
+            "M4 2.500h12a1.300 1.300 0 0 1 1.300 1.300v3.900A1.300 1.300 0 0 1 16 9H4a1.300 1.300 0 0 1-1.300-1.300V3.800A1.300 1.300 0 0 1 4 2.500M4 11h12a1.300 1.300 0 0 1 1.300 1.300v3.900a1.300 1.300 0 0 1-1.300 1.300H4a1.300 1.300 0 0 1-1.300-1.300v-3.900A1.300 1.300 0 0 1 4 11M6 5.800h.1M6 14.300h.1M9.500 5.800h5M9.500 14.300h5"
+        }
         Kind::Other => "",
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use dr_cli::{Answer, Cloud, Program};
 use dr_core::driver::{Cancel, Clock, SystemClock};
 use dr_core::{
-    Address, Anywhere, BoxFuture, BuildErrors, Class, CloudError, ConstructExt as _, Cx, Finding, Found, Global, Health, Input,
-    Inputs, IntoInput, Lifecycle, Outputs, Prior, Region, Registry, Resource, Scan, Settled, Severity, Stack, Wanted, id,
-    region, text,
+    Address, Anywhere, BoxFuture, BuildErrors, Class, CloudError, ConstructExt as _, Cx, Finding, Found, Global,
+    Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Region, Registry, Resource, Scan, Settled, Severity,
+    Stack, Wanted, id, region, text,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -167,7 +167,12 @@ impl Shape {
     pub fn run(&self, dir: &Path, args: &[&str]) -> Ran {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let state = dir.display().to_string();
-        let args = args.iter().map(|arg| (*arg).to_owned()).chain(["--state".to_owned(), state, "--wait-scale".to_owned(), "0.01".to_owned()]);
+        let args = args.iter().map(|arg| (*arg).to_owned()).chain([
+            "--state".to_owned(),
+            state,
+            "--wait-scale".to_owned(),
+            "0.01".to_owned(),
+        ]);
         let code = self.program().run_with(args, &mut out, &mut err);
         let text = |bytes: Vec<u8>| scrubbed(&String::from_utf8(bytes).expect("UTF-8"), dir);
         Ran { code, out: text(out), err: text(err) }
@@ -214,7 +219,9 @@ fn scrubbed(text: &str, dir: &Path) -> String {
     let mut out = String::new();
     for line in text.lines() {
         let mut line = line.to_owned();
-        for (before, after) in [(" in ", " s"), ("(", " s)"), ("process ", ","), ("for ", " s)"), ("tests/common/mod.rs:", " ")] {
+        for (before, after) in
+            [(" in ", " s"), ("(", " s)"), ("process ", ","), ("for ", " s)"), ("tests/common/mod.rs:", " ")]
+        {
             line = without_number(&line, before, after);
         }
         out.push_str(line.trim_end());
@@ -339,9 +346,10 @@ impl Shared {
             return Err(CloudError::new("store:List", "AccessDenied", "you may not look", Class::Denied));
         }
         let world = self.world.lock().expect("no panic");
-        let ours = world.items.iter().filter(|(_, item)| {
-            item.kind == kind && item.region == scan.region && item.stack == scan.stack
-        });
+        let ours = world
+            .items
+            .iter()
+            .filter(|(_, item)| item.kind == kind && item.region == scan.region && item.stack == scan.stack);
         Ok(ours.map(|(id, item)| (id.clone(), item.clone())).collect())
     }
 

@@ -283,7 +283,7 @@ impl Default for Shop {
 }
 
 impl Shop {
-    /// 19 resources in two regions and globally, two of them looked up.
+    /// 19 resources in two regions and globally, and two looked up.
     pub fn stack(&self) -> Stack {
         Stack::build("shop", |stack: &Builder| {
             let global = stack.region(Global);
