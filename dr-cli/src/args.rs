@@ -121,6 +121,10 @@ pub(crate) enum Command {
     #[cfg(feature = "aws")]
     #[command(after_help = "Example:\n  {bin} rto --target 120")]
     Rto(Rto),
+    /// Print the IAM actions that the program needs, as a policy
+    #[cfg(feature = "aws")]
+    #[command(after_help = "Example:\n  {bin} permissions > policy.json")]
+    Permissions,
     /// Look at what is recorded, and mend it
     #[command(subcommand, arg_required_else_help = true, after_help = "Example:\n  {bin} state list")]
     State(State),
@@ -148,6 +152,8 @@ impl Command {
             Command::Check => "check",
             #[cfg(feature = "aws")]
             Command::Rto(_) => "rto",
+            #[cfg(feature = "aws")]
+            Command::Permissions => "permissions",
             Command::State(_) => "state",
             Command::Completions { .. } => "completions",
         }

@@ -25,6 +25,7 @@
 //! | `verify` | requests the endpoints and says which hop fails |
 //! | `check` | what the program's rules find |
 //! | `rto` | how long a failover takes, predicted from the configuration |
+//! | `permissions` | the IAM actions that the program needs, as a policy |
 //! | `state list`, `show`, `rm`, `mv`, `unlock`, `repair` | looks at what is recorded, and mends it |
 //! | `completions` | for a shell |
 //!

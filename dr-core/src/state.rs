@@ -304,7 +304,8 @@ impl State {
                     current: None,
                     deposed: Vec::new(),
                 });
-                let again = record.current.as_ref().is_some_and(|i| i.generation == generation);
+                let unanswered = |i: &Instance| i.generation == generation && i.status == Status::Creating;
+                let again = record.current.as_ref().is_some_and(unanswered);
                 if !again && record.current.iter().chain(&record.deposed).any(|i| i.generation >= generation) {
                     return illegal("the generation exists already");
                 }

@@ -6,6 +6,8 @@ mod deploy;
 mod drift;
 mod graph;
 mod outputs;
+#[cfg(feature = "aws")]
+mod permissions;
 mod plan;
 #[cfg(feature = "aws")]
 pub(crate) mod rto;
@@ -131,6 +133,8 @@ fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) 
         Some(Command::Check) => return check::run(cx),
         #[cfg(feature = "aws")]
         Some(Command::Rto(args)) => return rto::run(cx, args),
+        #[cfg(feature = "aws")]
+        Some(Command::Permissions) => return Ok(permissions::run(cx)),
         _ => {}
     }
     // The command stays on this thread; signals, timers and sockets have one of their own, so that Ctrl-C is noticed while a
