@@ -18,6 +18,9 @@ use tempfile::tempdir;
 fn program() {
     let args = std::env::var("DR_TOY").expect("the arguments, one a line");
     let gate = std::env::var_os("DR_GATE").map(Into::into);
+    if std::env::var_os("DR_HOLD").is_some() {
+        std::io::stdin().read_to_string(&mut String::new()).expect("the input ends");
+    }
     let shape = Shape { gate, ..Shape::new() };
     // The arguments of the process are those of the test harness.
     let code = shape.program().run_args(args.lines().map(str::to_owned));
@@ -103,11 +106,21 @@ fn a_killed_deploy_is_continued() {
     assert_eq!(code(&mut start(dir.path(), &["plan", "--detailed-exitcode"])), 0);
 }
 
+/// Method: the process waits for its input to end; by then its output is closed.
 #[test]
 fn a_pipe_that_nobody_reads_does_not_change_the_exit_code() {
     let dir = tempdir().unwrap();
-    let mut child = start(dir.path(), &["plan", "--detailed-exitcode"]).spawn().unwrap();
-    drop(child.stdout.take());
+    let mut command = start(dir.path(), &["plan", "--detailed-exitcode"]);
+    let mut child = command.env("DR_HOLD", "yes").stdin(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    // The test harness announces itself, and cannot bear a closed output.
+    while !line.starts_with("running ") {
+        line.clear();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended");
+    }
+    drop(out);
+    drop(child.stdin.take());
     let mut said = String::new();
     child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(6), "{said}");

@@ -198,6 +198,9 @@ pub enum SavedPlanError {
         /// The format.
         found: u32,
     },
+    /// It was edited, or damaged.
+    #[error("its steps do not fit together: make it again with `plan --out`")]
+    Unsound,
     /// It was made for something else.
     #[error("it was made for {what}: make it again with `plan --out`")]
     Other {
@@ -292,7 +295,7 @@ impl Plan {
             return other("another version of the program".to_owned());
         }
         if !plan.fits(&start) {
-            return other("nothing: its steps do not fit together".to_owned());
+            return Err(SavedPlanError::Unsound);
         }
         plan.start = Some(start);
         Ok(plan)

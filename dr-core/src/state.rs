@@ -433,3 +433,145 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::{Certainty, Class, CloudError};
+    use crate::journal::{New, What};
+
+    fn address(name: &str) -> Address {
+        format!("global/{name}").parse().unwrap()
+    }
+
+    fn began(generation: u32, type_name: &str, needs: &[&str]) -> (u32, What) {
+        let needs: Vec<Address> = needs.iter().map(|need| address(need)).collect();
+        let (type_name, region, token) = (type_name.to_owned(), "here".to_owned(), "t".to_owned());
+        let create = Some(New { type_name, region, token, on_remove: OnRemove::Destroy, needs });
+        let (args, tags) = (json!({"generation": generation}), BTreeMap::new());
+        (generation, What::Began { action: Action::Create, args, tags, needs: Vec::new(), create })
+    }
+
+    fn refused(certainty: Certainty) -> What {
+        let error = CloudError::new("x:Y", "No", "no", Class::Permanent).certainty(certainty);
+        What::Failed { action: Action::Create, error }
+    }
+
+    fn done(outputs: Value) -> What {
+        What::Succeeded { action: Action::Create, outputs: Some(outputs) }
+    }
+
+    /// A state after these entries about `global/it`.
+    fn after(entries: impl IntoIterator<Item = (u32, What)>) -> State {
+        let mut state = State::new("demo", "0");
+        for (generation, event) in entries {
+            let entry = Entry { seq: state.serial, address: address("it"), generation, event };
+            state.apply(&entry).unwrap();
+            state.check().unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn a_refused_replacement_gives_back_what_was_there_with_type_and_needs() {
+        let before = after([began(1, "a.b.old", &["x"]), (1, done(json!({"id": "1"})))]);
+        let mid = after([began(1, "a.b.old", &["x"]), (1, done(json!({"id": "1"}))), began(2, "a.b.new", &["y"])]);
+        let record = &mid.resources["global/it"];
+        assert_eq!(record.home(&record.deposed[0]), ("a.b.old", "here"));
+        assert_eq!(record.all_needs(), [address("x"), address("y")]);
+        let back = after([
+            began(1, "a.b.old", &["x"]),
+            (1, done(json!({"id": "1"}))),
+            began(2, "a.b.new", &["y"]),
+            (2, refused(Certainty::NotApplied)),
+        ]);
+        assert_eq!(back.resources, before.resources);
+        assert_eq!(back.generation, 2, "the number is used up");
+    }
+
+    #[test]
+    fn a_create_without_an_answer_is_kept_until_it_is_known() {
+        let state = after([began(1, "a.b.c", &[]), (1, refused(Certainty::Unknown))]);
+        assert_eq!(state.resources["global/it"].current.as_ref().unwrap().status, Status::Creating);
+        assert_eq!(state.outputs("global/it"), None);
+        let asked = (1, What::Began {
+            action: Action::Delete,
+            args: Value::Null,
+            tags: BTreeMap::new(),
+            needs: Vec::new(),
+            create: None,
+        });
+        let state = after([began(1, "a.b.c", &[]), asked]);
+        assert_eq!(state.resources["global/it"].current.as_ref().unwrap().status, Status::Creating);
+    }
+
+    #[test]
+    fn a_resource_without_outputs_is_written_and_read_back() {
+        let state = after([began(1, "a.b.c", &[]), (1, done(Value::Null))]);
+        let read: State = serde_json::from_str(&serde_json::to_string(&state).unwrap()).unwrap();
+        assert_eq!(read, state);
+        assert_eq!(read.outputs("global/it"), Some(&Value::Null));
+    }
+
+    #[test]
+    fn an_update_needs_the_old_and_the_new_until_it_is_answered() {
+        let update = |needs: &[&str]| What::Began {
+            action: Action::Update,
+            args: json!({}),
+            tags: BTreeMap::new(),
+            needs: needs.iter().map(|need| address(need)).collect(),
+            create: None,
+        };
+        let start = [began(1, "a.b.c", &["x"]), (1, done(json!({"id": "1"}))), (1, update(&["y"]))];
+        assert_eq!(after(start.clone()).resources["global/it"].needs, [address("x"), address("y")]);
+        let answered = What::Accepted { outputs: Some(json!({"id": "1"})), needs: Some(vec![address("y")]) };
+        assert_eq!(after(start.into_iter().chain([(1, answered)])).resources["global/it"].needs, [address("y")]);
+    }
+
+    #[test]
+    fn what_does_not_follow_is_refused_and_changes_nothing() {
+        let made = [began(2, "a.b.c", &[]), (2, done(json!({"id": "1"})))];
+        let moved = What::Moved { from: address("elsewhere") };
+        let gone = What::Succeeded { action: Action::Delete, outputs: None };
+        for (generation, event) in [
+            began(1, "a.b.c", &[]),
+            began(2, "a.b.c", &[]),
+            (3, done(json!({}))),
+            (3, What::Broken),
+            (3, What::Accepted { outputs: None, needs: None }),
+            (3, gone),
+            (3, refused(Certainty::Unknown)),
+            (2, moved),
+        ] {
+            let mut state = after(made.clone());
+            let entry = Entry { seq: state.serial, address: address("it"), generation, event };
+            assert!(state.apply(&entry).is_err(), "{entry:?}");
+            assert_eq!(state, after(made.clone()), "{entry:?}");
+        }
+    }
+
+    #[test]
+    fn each_violated_invariant_is_named() {
+        let broken = |damage: fn(&mut Record)| {
+            let mut state = after([began(1, "a.b.c", &[]), (1, done(json!({}))), began(2, "a.b.c", &[]), (2, done(json!({})))]);
+            damage(state.resources.get_mut("global/it").unwrap());
+            state.check().unwrap_err().problem
+        };
+        assert_eq!(broken(|record| (record.current, record.deposed) = (None, Vec::new())), "a record without any copy");
+        assert_eq!(broken(|record| record.deposed[0].generation = 2), "two copies of one generation");
+        assert_eq!(broken(|record| record.deposed[0].generation = 3), "the copy in use is not the newest");
+        assert_eq!(broken(|record| record.deposed[0].outputs = None), "a working copy without outputs");
+        assert_eq!(broken(|record| record.deposed[0].token.clear()), "a copy without a token");
+    }
+
+    #[test]
+    fn a_token_belongs_to_one_generation_of_one_address_of_one_stack() {
+        let token = |lineage: &str, name: &str, generation| State::new("demo", lineage).token(&address(name), generation);
+        assert_eq!(token("0", "a", 1), token("0", "a", 1));
+        let others = [token("1", "a", 1), token("0", "b", 1), token("0", "a", 2)];
+        assert!(others.iter().all(|other| *other != token("0", "a", 1)));
+        assert!(token("0", "a", 1).len() == 32 && token("0", "a", 1).bytes().all(|byte| byte.is_ascii_hexdigit()));
+    }
+}

@@ -663,9 +663,9 @@ fn a_saved_plan_that_does_not_fit_is_refused_with_the_reason() {
     assert_snapshot!(load(&saved, &program, &moved_on), @"it was made for the state at serial 6, which is now at 9: make it again with `plan --out`");
     assert_snapshot!(load(&saved, &network("10.0.3.0/24", true), &state), @"it was made for another version of the program: make it again with `plan --out`");
     assert_snapshot!(load(&edited("\"format\": 1", "\"format\": 2"), &program, &state), @"its format is 2, this version reads up to 1");
-    assert_snapshot!(load(&edited("\"action\": \"update\"", "\"action\": \"create\""), &program, &state), @"");
-    assert_snapshot!(load(b"{\"format\": 1}", &program, &state), @"");
-    assert_snapshot!(load(b"garbage", &program, &state), @"");
+    assert_snapshot!(load(&edited("\"action\": \"update\"", "\"action\": \"create\""), &program, &state), @"its steps do not fit together: make it again with `plan --out`");
+    assert_snapshot!(load(b"{\"format\": 1}", &program, &state), @"it is no plan");
+    assert_snapshot!(load(b"garbage", &program, &state), @"it is no plan");
     assert!(matches!(Plan::load(b"", &program, &state), Err(SavedPlanError::Form(_))));
 }
 

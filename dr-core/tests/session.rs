@@ -126,7 +126,7 @@ async fn a_state_of_another_account_is_refused() {
     let _ = session.deploy(&store, |_| true, &Cancel::new(), &mut quiet).await.unwrap();
     session.account = Some("222222222222".to_owned());
     let error = session.deploy(&store, |_| true, &Cancel::new(), &mut quiet).await.unwrap_err();
-    insta::assert_snapshot!(error, @"");
+    insta::assert_snapshot!(error, @"the state belongs to account 111111111111, the credentials to 222222222222: use the right credentials");
     session.account = None;
     assert!(session.plan(&store, false).await.is_ok(), "an account that is not known is not compared");
 }

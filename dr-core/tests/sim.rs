@@ -87,6 +87,21 @@ fn shop() -> Shop {
     Shop::default()
 }
 
+/// A role that is bound to another region, and an address that gets another type.
+fn moves_house(region: &str, of_another_type: bool) -> Stack {
+    Stack::build("shop", |stack| {
+        let primary = stack.region_as(common::Primary, region);
+        let vpc = primary.add("vpc", Vpc::new("10.0.0.0/16"));
+        let subnet = primary.add("subnet", Subnet::new(vpc.id, "10.0.0.0/24"));
+        if of_another_type {
+            primary.add("front", Server::new(subnet.id, "linux-1".to_owned()));
+        } else {
+            primary.add("front", common::Balancer::new("shop", subnet.id));
+        }
+    })
+    .expect("a valid program")
+}
+
 /// Every kind of work that the sweeps interrupt.
 fn works() -> Vec<Work> {
     let resized = Shop { size: 2, ttl: 30, ..shop() };
@@ -108,6 +123,18 @@ fn works() -> Vec<Work> {
         Work::deploy("move a scope", Some(shop()), &moved),
         Work::deploy("move a scope and replace", Some(shop()), &moved_and_replaced),
         Work::deploy("shrink and retain", Some(retained.clone()), &Shop { standby: false, ..retained.clone() }),
+        Work {
+            name: "another region for a role",
+            before: Some(moves_house("us-east-1", false)),
+            program: moves_house("eu-west-1", false),
+            destroy: false,
+        },
+        Work {
+            name: "another type and another region",
+            before: Some(moves_house("us-east-1", false)),
+            program: moves_house("eu-west-1", true),
+            destroy: false,
+        },
         Work::destroy("destroy", &shop()),
         Work::destroy("destroy and retain", &retained),
     ]
@@ -162,6 +189,13 @@ fn a_move_that_crashes_anywhere_keeps_the_resources() {
 #[test]
 fn a_move_with_a_replacement_converges_after_any_crash() {
     work("move a scope and replace").sweep(0);
+}
+
+/// Goal: an old copy that is of another type or in another region than its successor is not lost sight of.
+#[test]
+fn a_move_to_another_region_or_type_leaves_nothing_behind() {
+    (0..2).for_each(|seed| work("another region for a role").sweep(seed));
+    (0..2).for_each(|seed| work("another type and another region").sweep(seed));
 }
 
 #[test]
@@ -600,8 +634,12 @@ fn a_retention_that_is_added_later_holds() {
             let vpc = east.add("vpc", Vpc::new("10.0.0.0/16"));
             let subnet = east.add("subnet", Subnet::new(vpc.id, "10.0.0.0/24"));
             match server {
-                Some(true) => drop(east.add("server", Server::new(subnet.id, "linux-1".to_owned()).retain())),
-                Some(false) => drop(east.add("server", Server::new(subnet.id, "linux-1".to_owned()))),
+                Some(true) => {
+                    east.add("server", Server::new(subnet.id, "linux-1".to_owned()).retain());
+                }
+                Some(false) => {
+                    east.add("server", Server::new(subnet.id, "linux-1".to_owned()));
+                }
                 None => {}
             }
         })

