@@ -29,10 +29,8 @@ fn shop() -> Result<Stack<Outputs>, BuildErrors> {
         let name = "origin.example.com";
         let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
 
-        let primary =
-            east(Site::new(SecureApi::new(cidr!("10.0.0.0/16")).zones(3), name, certificate.arn));
-        let standby =
-            west(Site::new(SecureApi::new(cidr!("10.1.0.0/16")).zones(3), name, certificate.also_in(&west)));
+        let primary = east(Site::new(SecureApi::new(cidr!("10.0.0.0/16")).zones(3), name, certificate.arn));
+        let standby = west(Site::new(SecureApi::new(cidr!("10.1.0.0/16")).zones(3), name, certificate.also_in(&west)));
 
         let origin = global(FailoverPair::new(name, zone.id, &primary, &standby));
         let edge = global(Edge::new("mysecureapi.example.com", zone.id, &origin));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use dr_core::{
-    BuildErrors, CloudError, Cx, Found, Global, Health, Input, Lifecycle, Output, Outputs, Prior, Resource, Scan, Stack,
-    Wanted,
+    BuildErrors, CloudError, Cx, Found, Global, Health, Input, Lifecycle, Output, Outputs, Prior, Resource, Scan,
+    Stack, Wanted,
 };
 
 /// A resource that exists as soon as it is asked for.

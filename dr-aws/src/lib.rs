@@ -24,7 +24,11 @@
         feature = "route53",
         feature = "sns"
     )),
-    allow(dead_code, unused_variables, reason = "each helper is used by some service, and no service is there for sure")
+    allow(
+        dead_code,
+        unused_variables,
+        reason = "each helper is used by some service, and no service is there for sure"
+    )
 )]
 
 mod call;

@@ -183,7 +183,7 @@ async fn a_site_is_deployed_found_again_changed_and_taken_away() {
     let emulator = Emulator::start(0.01, 0.0);
     let store = MemoryStore::new("shop", "lineage-one");
     let site = Site::new(&emulator, FIRST);
-    site.deploy(&store).await;
+    let _ = site.deploy(&store).await;
     let batches = site.aws.calls()["route53:ChangeResourceRecordSets"];
     assert!(batches <= 4, "{batches} requests for eight records: changes that are due together go out together");
 
@@ -233,7 +233,7 @@ async fn every_lost_answer_is_looked_into() {
     let store = MemoryStore::new("shop", "lineage-one");
     let site = Site::new(&emulator, FIRST);
     lose(&emulator, MADE);
-    site.deploy(&store).await;
+    let _ = site.deploy(&store).await;
     assert_eq!(lost(&emulator), names(MADE));
     let again = site.deploy(&store).await;
     assert!(matches!(again, Applied::Unchanged(_)), "{}", again.plan());

@@ -228,7 +228,8 @@ impl Story<'_> {
         let header = cx.out.paint.dim("     after                                                      predicted");
         cx.out.line(header);
         for (at, what, band) in &moments {
-            let band = band.map(|b| format!("{:.0} … {:.0} … {:.0} s", b.best_s, b.typical_s, b.worst_s)).unwrap_or_default();
+            let band =
+                band.map(|b| format!("{:.0} … {:.0} … {:.0} s", b.best_s, b.typical_s, b.worst_s)).unwrap_or_default();
             cx.out.event(&json!({"event": "moment", "after_s": rounded(*at), "what": what, "predicted": band}));
             cx.out.line(format!("{at:>8.1} s  {what:<48} {band}").trim_end());
         }
@@ -259,7 +260,8 @@ impl Story<'_> {
             (Some(at), Err(refusal)) => (format!("measured {}; no prediction: {refusal}", seconds(at)), true),
             (None, _) => (format!("{region} did not answer within {}", seconds(PATIENCE_S)), false),
         };
-        let line = if good { cx.out.paint.green(&format!("   {line}")) } else { cx.out.paint.red(&format!("   {line}")) };
+        let line =
+            if good { cx.out.paint.green(&format!("   {line}")) } else { cx.out.paint.red(&format!("   {line}")) };
         cx.out.line(line);
         good
     }

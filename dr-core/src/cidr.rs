@@ -114,9 +114,9 @@ impl Cidr {
     pub fn split(self, n: u32) -> Vec<Cidr> {
         let bits = n.next_power_of_two().trailing_zeros() as u8;
         match self.prefix.checked_add(bits) {
-            Some(prefix @ 0..=32) if n > 0 => (0..n)
-                .map(|i| Cidr { base: self.base | (u64::from(i) << (32 - prefix)) as u32, prefix })
-                .collect(),
+            Some(prefix @ 0..=32) if n > 0 => {
+                (0..n).map(|i| Cidr { base: self.base | (u64::from(i) << (32 - prefix)) as u32, prefix }).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -186,7 +186,17 @@ mod tests {
         for text in ["10.0.0.0/16", "0.0.0.0/0", "255.255.255.255/32", "192.168.4.0/22"] {
             assert_eq!(text.parse::<Cidr>().unwrap().to_string(), text);
         }
-        for text in ["", "10.0.0.0", "10.0.0/16", "10.0.0.0/33", "256.0.0.0/8", "10.0.0.0/", "10..0.0/8", "10.0.0.0/8 ", "1.2.3.4.5/8"] {
+        for text in [
+            "",
+            "10.0.0.0",
+            "10.0.0/16",
+            "10.0.0.0/33",
+            "256.0.0.0/8",
+            "10.0.0.0/",
+            "10..0.0/8",
+            "10.0.0.0/8 ",
+            "1.2.3.4.5/8",
+        ] {
             assert_eq!(text.parse::<Cidr>(), Err(CidrError::Form), "{text}");
         }
         assert_eq!("100.68.0.18/18".parse::<Cidr>(), Err(CidrError::HostBits));

@@ -8,8 +8,8 @@ use std::panic::Location;
 use std::rc::Rc;
 
 use crate::address::{Address, LogicalName, NameError};
-use crate::graph::{Graph, Node};
 use crate::check::Finding;
+use crate::graph::{Graph, Node};
 use crate::region::{FixedRegion, Hosts, Region};
 use crate::resource::{Handle, Need, OnRemove, Precedes, Problems, Resource};
 use crate::stack::{BuildError, Draft};

@@ -157,24 +157,24 @@ pub async fn run(
             if cancel.count() > seen_cancels {
                 return Poll::Ready(Event::Cancel);
             }
-            if let Some((seq, appending)) = &mut append {
-                if let Poll::Ready(result) = appending.as_mut().poll(cx) {
-                    let event = match result {
-                        Ok(()) => {
-                            refused = 0;
-                            Event::Persisted(*seq)
-                        }
-                        Err(error) => {
-                            // Tried once more with the answers that are still to come.
-                            writing.append(&mut pending);
-                            pending = std::mem::take(&mut writing);
-                            refused = pending.len();
-                            Event::StoreFailed(chain(&error))
-                        }
-                    };
-                    append = None;
-                    return Poll::Ready(event);
-                }
+            if let Some((seq, appending)) = &mut append
+                && let Poll::Ready(result) = appending.as_mut().poll(cx)
+            {
+                let event = match result {
+                    Ok(()) => {
+                        refused = 0;
+                        Event::Persisted(*seq)
+                    }
+                    Err(error) => {
+                        // Tried once more with the answers that are still to come.
+                        writing.append(&mut pending);
+                        pending = std::mem::take(&mut writing);
+                        refused = pending.len();
+                        Event::StoreFailed(chain(&error))
+                    }
+                };
+                append = None;
+                return Poll::Ready(event);
             }
             if let Poll::Ready(Some((id, answer))) = calls.poll_next_unpin(cx) {
                 return Poll::Ready(Event::Returned(id, answer));

@@ -129,12 +129,31 @@ pub struct Call {
 pub enum CallKind {
     /// Is it there? Asked when the answer to a create is not known.
     Find(WantedData),
-    Create { owner: Owner, args: Value },
-    Update { owner: Owner, prior: PriorData, args: Value },
-    Delete { owner: Owner, prior: PriorData },
-    Ready { owner: Owner, current: PriorData },
-    Gone { owner: Owner, prior: PriorData },
-    Adopt { owner: Owner, current: PriorData },
+    Create {
+        owner: Owner,
+        args: Value,
+    },
+    Update {
+        owner: Owner,
+        prior: PriorData,
+        args: Value,
+    },
+    Delete {
+        owner: Owner,
+        prior: PriorData,
+    },
+    Ready {
+        owner: Owner,
+        current: PriorData,
+    },
+    Gone {
+        owner: Owner,
+        prior: PriorData,
+    },
+    Adopt {
+        owner: Owner,
+        current: PriorData,
+    },
 }
 
 /// What a call gave.
@@ -569,16 +588,17 @@ impl Run {
                 self.began(id, Action::Create, args, step.tags, Vec::new(), Some(create));
             }
             Action::Update => {
-                self.tracks[id as usize].prior = existing.and_then(|instance| {
-                    instance.outputs.map(|outputs| PriorData { args: instance.args, outputs })
-                });
+                self.tracks[id as usize].prior = existing
+                    .and_then(|instance| instance.outputs.map(|outputs| PriorData { args: instance.args, outputs }));
                 self.tracks[id as usize].args = args.clone();
                 self.began(id, Action::Update, args, step.tags, step.needs, None);
             }
             Action::Delete | Action::Forget => {
                 let track = &mut self.tracks[id as usize];
                 match existing {
-                    Some(Instance { args, outputs: Some(outputs), .. }) => track.prior = Some(PriorData { args, outputs }),
+                    Some(Instance { args, outputs: Some(outputs), .. }) => {
+                        track.prior = Some(PriorData { args, outputs })
+                    }
                     // A create that never had an answer: whether there is anything to delete is asked first.
                     Some(Instance { args, .. }) => {
                         track.args = args;
@@ -680,9 +700,7 @@ impl Run {
         let kind = match (step.action, ask) {
             (_, Ask::Find) => Some(CallKind::Find(wanted(args))),
             (Action::Create, Ask::Act) => Some(CallKind::Create { owner, args }),
-            (Action::Update, Ask::Act) => {
-                track.prior.clone().map(|prior| CallKind::Update { owner, prior, args })
-            }
+            (Action::Update, Ask::Act) => track.prior.clone().map(|prior| CallKind::Update { owner, prior, args }),
             (Action::Adopt, Ask::Act) => current().map(|current| CallKind::Adopt { owner, current }),
             (Action::Delete, Ask::Act) => track.prior.clone().map(|prior| CallKind::Delete { owner, prior }),
             // What is not the stack's any more must not be found as its own, or a later deploy would take it in and delete it.
@@ -801,7 +819,8 @@ impl Run {
                 self.fail(id, error);
             }
             Health::Leaving => {
-                let mut error = retry::internal("Leaving", "somebody is deleting it".to_owned()).hint("deploy again later");
+                let mut error =
+                    retry::internal("Leaving", "somebody is deleting it".to_owned()).hint("deploy again later");
                 error.certainty = Certainty::Unknown;
                 self.fail(id, error);
             }
@@ -820,7 +839,8 @@ impl Run {
                     self.record(id, What::Accepted { outputs: Some(found.outputs), needs: None });
                     // A provider may write arguments in another form; but when the program has changed since, it is not done.
                     if self.tracks[id as usize].remade {
-                        let error = retry::internal("Changed", "an earlier run made it with other arguments".to_owned());
+                        let error =
+                            retry::internal("Changed", "an earlier run made it with other arguments".to_owned());
                         self.fail(id, error.hint("deploy again: it is known now, and will be changed"));
                         return;
                     }

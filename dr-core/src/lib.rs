@@ -177,9 +177,9 @@ mod check;
 mod cidr;
 mod construct;
 mod diff;
-pub mod engine;
 #[cfg(feature = "driver")]
 pub mod driver;
+pub mod engine;
 mod error;
 mod graph;
 mod id;
@@ -200,15 +200,15 @@ pub use address::{ADDRESS_LEN_MAX, Address, LogicalName, NAME_LEN_MAX, NameError
 pub use check::{Finding, Severity};
 pub use cidr::{Cidr, CidrError};
 pub use construct::{Builder, Construct, ConstructExt, Scope, With};
+pub use diff::Change;
 pub use dr_macros::{Inputs, Outputs, Resource, stack};
 pub use error::{Action, Certainty, Class, CloudError, StepError};
 pub use graph::{Graph, Node};
-pub use diff::Change;
 pub use observed::{Drift, DriftKind, Observed};
 pub use plan::{Plan, PlanError, PlanErrors, SavedPlanError, Step, StepId};
 pub use provider::{
-    BoxFuture, Cx, Found, FoundData, Health, Lifecycle, Owner, Prior, PriorData, Provider, Registry, Scan, Settled, Wanted,
-    WantedData,
+    BoxFuture, Cx, Found, FoundData, Health, Lifecycle, Owner, Prior, PriorData, Provider, Registry, Scan, Settled,
+    Wanted, WantedData,
 };
 pub use region::{Anywhere, FixedRegion, Global, Hosts, Region, same_region};
 pub use resource::{

@@ -146,7 +146,8 @@ impl Observed {
             found.values().flatten().for_each(|seen| known.entry(key(seen)).or_default().push(seen.data));
         }
         for seen in unknown {
-            let known = known.get(&key(&seen)).is_some_and(|others| others.iter().any(|other| other.args == seen.data.args));
+            let known =
+                known.get(&key(&seen)).is_some_and(|others| others.iter().any(|other| other.args == seen.data.args));
             let copies = found.entry((seen.data.address.clone(), seen.data.generation)).or_default();
             if !known && !copies.iter().any(|other| other.is_same(&seen)) {
                 copies.push(seen);

@@ -322,7 +322,12 @@ fn typed<T: Resource, V: serde::de::DeserializeOwned>(value: Value, what: &str) 
 
 fn data<T: Resource>(value: &impl serde::Serialize) -> Result<Value, CloudError> {
     serde_json::to_value(value).map_err(|error| {
-        CloudError::new(format!("{}:encode", T::SCHEMA.type_name), "NotSerializable", error.to_string(), Class::Permanent)
+        CloudError::new(
+            format!("{}:encode", T::SCHEMA.type_name),
+            "NotSerializable",
+            error.to_string(),
+            Class::Permanent,
+        )
     })
 }
 
@@ -338,8 +343,7 @@ impl<T: Lifecycle> Provider for Typed<T> {
         wanted: Vec<WantedData>,
     ) -> BoxFuture<'a, Result<Vec<FoundData>, CloudError>> {
         Box::pin(async move {
-            let scan =
-                Scan { cloud: Arc::clone(&self.cloud), stack: stack.to_owned(), region: region.to_owned() };
+            let scan = Scan { cloud: Arc::clone(&self.cloud), stack: stack.to_owned(), region: region.to_owned() };
             let mut typed_wanted = Vec::with_capacity(wanted.len());
             for want in wanted {
                 typed_wanted.push(Wanted::<T> {

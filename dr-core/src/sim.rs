@@ -187,6 +187,7 @@ impl fmt::Debug for World {
 
 /// How a simulated process ended.
 #[must_use = "it may have failed or crashed"]
+#[expect(clippy::large_enum_variant, reason = "one for each run of a test")]
 pub enum Ended {
     /// It came to its end.
     Finished(Applied, Vec<String>),
@@ -437,7 +438,8 @@ impl World {
     pub fn remove(&mut self, address: &str) -> bool {
         let mut inner = self.shared.lock();
         let now = inner.now;
-        let found = inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
+        let found =
+            inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
         found.map(|object| object.remove(now)).count() > 0
     }
 
@@ -445,7 +447,8 @@ impl World {
     pub fn alter(&mut self, address: &str, change: impl Fn(&mut Value)) -> bool {
         let mut inner = self.shared.lock();
         let now = inner.now;
-        let found = inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
+        let found =
+            inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
         found.map(|object| change(&mut object.config_mut().args)).count() > 0
     }
 
@@ -453,7 +456,8 @@ impl World {
     pub fn break_down(&mut self, address: &str) -> bool {
         let mut inner = self.shared.lock();
         let now = inner.now;
-        let found = inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
+        let found =
+            inner.cloud.objects.iter_mut().filter(|o| !o.is_gone(now) && o.config().address.as_str() == address);
         found.map(cloud::Object::set_broken).count() > 0
     }
 

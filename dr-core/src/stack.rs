@@ -172,8 +172,7 @@ impl<O: Inputs> Stack<O> {
         let (moves, not_moved) = (program.moves, program.not_moved);
         let name = name.to_owned();
         let (findings, schemas) = (Vec::new(), BTreeMap::new());
-        let mut graph =
-            Graph { name, dag, by_address, moves, not_moved, secrets, findings, outputs, schemas };
+        let mut graph = Graph { name, dag, by_address, moves, not_moved, secrets, findings, outputs, schemas };
         graph.schemas = graph.schemas();
         if errors.is_empty() {
             graph.findings = run_rules(&graph, &program.rules);

@@ -290,9 +290,8 @@ impl State {
     /// The entry cannot follow from this state. The state is unchanged then.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEntry> {
         let (address, generation) = (&entry.address, entry.generation);
-        let illegal = |why: &str| {
-            Err(IllegalEntry { entry: entry.event.name(), address: address.clone(), why: why.to_owned() })
-        };
+        let illegal =
+            |why: &str| Err(IllegalEntry { entry: entry.event.name(), address: address.clone(), why: why.to_owned() });
         use crate::journal::What;
         match &entry.event {
             What::Began { action: Action::Create, create: Some(new), args, tags, .. } => {
@@ -326,7 +325,9 @@ impl State {
                     former: None,
                 });
             }
-            What::Began { action: Action::Create, create: None, .. } => return illegal("it says nothing of the resource"),
+            What::Began { action: Action::Create, create: None, .. } => {
+                return illegal("it says nothing of the resource");
+            }
             What::Began { action: Action::Update, args, tags, needs, .. } => {
                 let Some(record) = self.resources.get_mut(address) else { return illegal("there is no such resource") };
                 let Some(instance) = record.current.as_mut().filter(|i| i.generation == generation) else {
@@ -336,10 +337,14 @@ impl State {
                 instance.tags = tags.clone();
                 instance.status = Status::Updating;
                 // Until the call is answered it may still use what it used before.
-                record.needs.extend(needs.iter().filter(|need| !record.needs.contains(need)).cloned().collect::<Vec<_>>());
+                record
+                    .needs
+                    .extend(needs.iter().filter(|need| !record.needs.contains(need)).cloned().collect::<Vec<_>>());
             }
             What::Began { action: Action::Delete, .. } => {
-                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                let Some(instance) = self.instance_mut(address, generation) else {
+                    return illegal("there is no such copy");
+                };
                 // What may not exist at all stays a question until it is answered.
                 if instance.outputs.is_some() {
                     instance.status = Status::Deleting;
@@ -348,7 +353,9 @@ impl State {
             // Taking over and dropping change the record in one entry, when they succeed.
             What::Began { action: Action::Adopt | Action::Forget | Action::Settle, .. } => {}
             What::Accepted { outputs, needs } => {
-                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                let Some(instance) = self.instance_mut(address, generation) else {
+                    return illegal("there is no such copy");
+                };
                 if let Some(outputs) = outputs {
                     instance.outputs = Some(outputs.clone());
                     instance.status = Status::Accepted;
@@ -371,7 +378,9 @@ impl State {
                 }
             }
             What::Succeeded { outputs, .. } => {
-                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                let Some(instance) = self.instance_mut(address, generation) else {
+                    return illegal("there is no such copy");
+                };
                 if let Some(outputs) = outputs {
                     instance.outputs = Some(outputs.clone());
                 }
@@ -381,7 +390,9 @@ impl State {
                 instance.status = Status::Ready;
             }
             What::Failed { action, error } => {
-                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                let Some(instance) = self.instance_mut(address, generation) else {
+                    return illegal("there is no such copy");
+                };
                 // A create that was refused for certain left nothing behind; anything else is asked about in the next run.
                 let never_was = instance.status == Status::Creating && instance.outputs.is_none();
                 if *action == Action::Create && never_was && error.certainty == crate::error::Certainty::NotApplied {
@@ -389,7 +400,9 @@ impl State {
                 }
             }
             What::Broken => {
-                let Some(instance) = self.instance_mut(address, generation) else { return illegal("there is no such copy") };
+                let Some(instance) = self.instance_mut(address, generation) else {
+                    return illegal("there is no such copy");
+                };
                 instance.status = Status::Failed;
             }
             What::Moved { from } => {
@@ -496,13 +509,16 @@ mod tests {
         let state = after([began(1, "a.b.c", &[]), (1, refused(Certainty::Unknown))]);
         assert_eq!(state.resources["global/it"].current.as_ref().unwrap().status, Status::Creating);
         assert_eq!(state.outputs("global/it"), None);
-        let asked = (1, What::Began {
-            action: Action::Delete,
-            args: Value::Null,
-            tags: BTreeMap::new(),
-            needs: Vec::new(),
-            create: None,
-        });
+        let asked = (
+            1,
+            What::Began {
+                action: Action::Delete,
+                args: Value::Null,
+                tags: BTreeMap::new(),
+                needs: Vec::new(),
+                create: None,
+            },
+        );
         let state = after([began(1, "a.b.c", &[]), asked]);
         assert_eq!(state.resources["global/it"].current.as_ref().unwrap().status, Status::Creating);
     }
@@ -555,7 +571,8 @@ mod tests {
     #[test]
     fn each_violated_invariant_is_named() {
         let broken = |damage: fn(&mut Record)| {
-            let mut state = after([began(1, "a.b.c", &[]), (1, done(json!({}))), began(2, "a.b.c", &[]), (2, done(json!({})))]);
+            let mut state =
+                after([began(1, "a.b.c", &[]), (1, done(json!({}))), began(2, "a.b.c", &[]), (2, done(json!({})))]);
             damage(state.resources.get_mut("global/it").unwrap());
             state.check().unwrap_err().problem
         };
@@ -568,7 +585,8 @@ mod tests {
 
     #[test]
     fn a_token_belongs_to_one_generation_of_one_address_of_one_stack() {
-        let token = |lineage: &str, name: &str, generation| State::new("demo", lineage).token(&address(name), generation);
+        let token =
+            |lineage: &str, name: &str, generation| State::new("demo", lineage).token(&address(name), generation);
         assert_eq!(token("0", "a", 1), token("0", "a", 1));
         let others = [token("1", "a", 1), token("0", "b", 1), token("0", "a", 2)];
         assert!(others.iter().all(|other| *other != token("0", "a", 1)));

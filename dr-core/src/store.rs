@@ -102,7 +102,9 @@ impl StoreError {
                  or `state repair` keeps what can be read",
                 path.display()
             ),
-            StoreError::Locked { .. } => "wait until it is done; a lock whose owner is dead is taken over by itself".to_owned(),
+            StoreError::Locked { .. } => {
+                "wait until it is done; a lock whose owner is dead is taken over by itself".to_owned()
+            }
             StoreError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room and deploy again: it continues from what is recorded".to_owned()
             }
@@ -431,7 +433,11 @@ impl MemoryStore {
     /// The store of a stack that has nothing.
     #[must_use]
     pub fn new(stack: &str, lineage: &str) -> Self {
-        MemoryStore(Arc::new(Mutex::new(Memory { state: State::new(stack, lineage), journal: Vec::new(), before: None })))
+        MemoryStore(Arc::new(Mutex::new(Memory {
+            state: State::new(stack, lineage),
+            journal: Vec::new(),
+            before: None,
+        })))
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -470,8 +476,7 @@ impl WriteStore for MemoryStore {
             let before = (std::mem::replace(&mut memory.state, state.clone()), std::mem::take(&mut memory.journal));
             memory.before = Some(before);
             let (stack, lineage) = (state.stack.clone(), state.lineage.clone());
-            memory.journal =
-                journal::encode_header(&Header { format: FORMAT, stack, lineage, base: state.serial });
+            memory.journal = journal::encode_header(&Header { format: FORMAT, stack, lineage, base: state.serial });
             Ok(())
         })
     }

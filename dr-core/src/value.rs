@@ -644,8 +644,10 @@ mod tests {
 
     fn linked(value: impl Serialize) -> Value {
         let mut value = serde_json::to_value(value).unwrap();
-        link(&mut value, &mut |origin| (origin.build == 1).then(|| format!("global/n{}", origin.node).parse().unwrap()))
-            .unwrap();
+        link(&mut value, &mut |origin| {
+            (origin.build == 1).then(|| format!("global/n{}", origin.node).parse().unwrap())
+        })
+        .unwrap();
         value
     }
 

@@ -3,10 +3,13 @@
 mod common;
 
 use common::random::{Program, random_world};
-use common::{Balancer, East, Image, Primary, Record, Server, Shop, Subnet, Vpc, Zone, deploy, east, nothing, settled, world};
+use common::{
+    Balancer, East, Image, Primary, Record, Server, Shop, Subnet, Vpc, Zone, deploy, east, nothing, settled, world,
+};
 use dr_core::sim::{Fault, Faults, Operation, Random, World};
 use dr_core::{
-    Action, Class, ConstructExt, Global, Graph, Observed, Output, Plan, PlanError, PlanErrors, SavedPlanError, Scope, Stack, State,
+    Action, Class, ConstructExt, Global, Graph, Observed, Output, Plan, PlanError, PlanErrors, SavedPlanError, Scope,
+    Stack, State,
 };
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -291,7 +294,11 @@ fn a_protection_that_the_program_takes_back_is_gone_with_the_next_deploy() {
     let main = |protect: bool| {
         east(|east| {
             let vpc = Vpc::new("10.0.0.0/16");
-            if protect { east.add("main", vpc.protect()) } else { east.add("main", vpc) };
+            if protect {
+                east.add("main", vpc.protect())
+            } else {
+                east.add("main", vpc)
+            };
         })
     };
     let mut world = deployed(&main(true));
@@ -571,7 +578,11 @@ fn an_order_that_the_program_adds_later_holds_when_it_is_taken_down() {
         east(|east| {
             let first = east.add("b", Vpc::new("10.0.0.0/16"));
             let second = Vpc::new("10.1.0.0/16");
-            if ordered { east.add("a", second.after(&first)) } else { east.add("a", second) };
+            if ordered {
+                east.add("a", second.after(&first))
+            } else {
+                east.add("a", second)
+            };
         })
     };
     let mut world = deployed(&with(false));
@@ -649,7 +660,8 @@ fn a_saved_plan_that_does_not_fit_is_refused_with_the_reason() {
     let mut world = deployed(&network("10.0.1.0/24", false));
     let state = world.state();
     let saved = world.plan(&program).unwrap().save();
-    let load = |bytes: &[u8], program: &Graph, state: &State| Plan::load(bytes, program, state).unwrap_err().to_string();
+    let load =
+        |bytes: &[u8], program: &Graph, state: &State| Plan::load(bytes, program, state).unwrap_err().to_string();
     let edited = |from: &str, to: &str| {
         let text = String::from_utf8(saved.clone()).unwrap();
         assert!(text.contains(from), "{text}");
@@ -699,9 +711,10 @@ fn shape(seed: u64, parts: usize) -> Program {
 
 /// Every step comes after those it waits for, and every value that a step needs is there by then.
 fn is_ordered(plan: &Plan) -> bool {
-    plan.steps.iter().enumerate().all(|(at, step)| {
-        step.id as usize == at && step.after.iter().all(|(before, _)| (*before as usize) < at)
-    })
+    plan.steps
+        .iter()
+        .enumerate()
+        .all(|(at, step)| step.id as usize == at && step.after.iter().all(|(before, _)| (*before as usize) < at))
 }
 
 proptest! {

@@ -11,8 +11,8 @@ use dr_core::engine::{Limits, Notice, Outcome, Run, Time};
 use dr_core::sim::{Fault, Operation};
 use dr_core::store::{FileStore, MemoryStore, ReadStore as _, StoreError};
 use dr_core::{
-    BoxFuture, Class, CloudError, FoundData, Graph, Health, Owner, PriorData, Provider, Registry, Resource, Schema, Settled, Stack,
-    State, Value, WantedData,
+    BoxFuture, Class, CloudError, FoundData, Graph, Health, Owner, PriorData, Provider, Registry, Resource, Schema,
+    Settled, Stack, State, Value, WantedData,
 };
 use serde_json::json;
 
@@ -33,7 +33,12 @@ impl Provider for Instant {
         self.schema
     }
 
-    fn read<'a>(&'a self, _: &'a str, _: &'a str, _: Vec<WantedData>) -> BoxFuture<'a, Result<Vec<FoundData>, CloudError>> {
+    fn read<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: Vec<WantedData>,
+    ) -> BoxFuture<'a, Result<Vec<FoundData>, CloudError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -70,9 +75,11 @@ fn program() -> Stack {
 }
 
 fn registry(calls: &Arc<AtomicUsize>) -> Registry {
-    [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA].into_iter().fold(Registry::new(), |registry, schema| {
-        registry.with_provider(Arc::new(Instant { schema, calls: Arc::clone(calls) }))
-    })
+    [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA]
+        .into_iter()
+        .fold(Registry::new(), |registry, schema| {
+            registry.with_provider(Arc::new(Instant { schema, calls: Arc::clone(calls) }))
+        })
 }
 
 fn session<'g>(graph: &'g Graph, registry: Registry) -> Session<'g> {
@@ -134,7 +141,8 @@ async fn a_state_of_another_account_is_refused() {
 #[tokio::test]
 async fn a_type_without_a_provider_is_named_before_anything_is_changed() {
     let (program, calls) = (program(), Arc::default());
-    let only = Registry::new().with_provider(Arc::new(Instant { schema: Vpc::<common::East>::SCHEMA, calls: Arc::clone(&calls) }));
+    let only = Registry::new()
+        .with_provider(Arc::new(Instant { schema: Vpc::<common::East>::SCHEMA, calls: Arc::clone(&calls) }));
     let error = session(&program, only).plan(&MemoryStore::new("demo", "0"), true).await.unwrap_err();
     assert!(matches!(&error, SessionError::NoProvider(missing) if *missing == ["test.net.subnet"]), "{error}");
 }
@@ -177,7 +185,12 @@ async fn a_press_from_another_thread_wakes_a_waiting_run() {
         fn schema(&self) -> &'static Schema {
             self.0
         }
-        fn read<'a>(&'a self, _: &'a str, _: &'a str, _: Vec<WantedData>) -> BoxFuture<'a, Result<Vec<FoundData>, CloudError>> {
+        fn read<'a>(
+            &'a self,
+            _: &'a str,
+            _: &'a str,
+            _: Vec<WantedData>,
+        ) -> BoxFuture<'a, Result<Vec<FoundData>, CloudError>> {
             Box::pin(async { Ok(Vec::new()) })
         }
         fn create(&self, _: Owner, _: Value) -> BoxFuture<'_, Result<Value, CloudError>> {
@@ -204,9 +217,9 @@ async fn a_press_from_another_thread_wakes_a_waiting_run() {
     let program = program();
     for _ in 0..50 {
         let cancel = Cancel::new();
-        let registry = [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA].into_iter().fold(Registry::new(), |all, schema| {
-            all.with_provider(Arc::new(Never(schema, cancel.clone())))
-        });
+        let registry = [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA]
+            .into_iter()
+            .fold(Registry::new(), |all, schema| all.with_provider(Arc::new(Never(schema, cancel.clone()))));
         let store = MemoryStore::new("demo", "0");
         let applied = session(&program, registry).deploy(&store, |_| true, &cancel, &mut quiet).await.unwrap();
         let Applied::Ran { report, .. } = &applied else { panic!("{applied:?}") };
@@ -237,7 +250,8 @@ fn what_a_teardown_left_behind_is_found() {
     let found = world.observe(&program);
     let session = session(&program, world.registry(&[]));
     assert_eq!(session.unknown(&found, &world.state()).len(), 0, "the state still knows them");
-    let left: Vec<_> = session.unknown(&found, &State::new("demo", "0")).iter().map(|data| data.address.name().to_owned()).collect();
+    let left: Vec<_> =
+        session.unknown(&found, &State::new("demo", "0")).iter().map(|data| data.address.name().to_owned()).collect();
     assert_eq!(left, ["web", "main"]);
     world.script(|_| None);
     assert!(world.destroy(&program).is_complete());

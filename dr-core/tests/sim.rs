@@ -337,7 +337,11 @@ fn a_hanging_call_is_given_up_after_the_grace_and_asked_about_later() {
         let ended = work.run(&mut world, None);
         assert!(ended.is_cancelled(), "{name}: {ended:?}");
         let unknown = &ended.report().expect("it ran").unknown;
-        assert_eq!(unknown.iter().map(ToString::to_string).filter(|a| a.contains("balancer")).count(), 1, "{unknown:?}");
+        assert_eq!(
+            unknown.iter().map(ToString::to_string).filter(|a| a.contains("balancer")).count(),
+            1,
+            "{unknown:?}"
+        );
         work.converges(&mut world, &expected, name);
     }
 }

@@ -10,8 +10,11 @@ use dr_core::sim::World;
 use dr_core::store::{FileStore, LockedStore, ReadStore as _, StoreError, WriteStore as _, parse_snapshot};
 use dr_core::{FORMAT, State};
 
+/// The bytes of a commit, and the state after it.
+type Commit = (Vec<u8>, State);
+
 /// The commits of a deploy that died: what each wrote, and the state after it.
-fn commits() -> (State, Vec<u8>, Vec<(Vec<u8>, State)>) {
+fn commits() -> (State, Vec<u8>, Vec<Commit>) {
     let mut world = world(0);
     assert!(world.deploy_until(&Shop::default().stack(), 200).is_crashed());
     let (start, journal) = world.disk();
@@ -28,7 +31,10 @@ fn commits() -> (State, Vec<u8>, Vec<(Vec<u8>, State)>) {
         commit.0.extend_from_slice(line);
         commit.1 = state.clone();
     }
-    assert!(commits.iter().any(|(bytes, _)| bytes.iter().filter(|byte| **byte == b'\n').count() > 2), "commits of several entries");
+    assert!(
+        commits.iter().any(|(bytes, _)| bytes.iter().filter(|byte| **byte == b'\n').count() > 2),
+        "commits of several entries"
+    );
     (start, journal[..first].to_vec(), commits)
 }
 
@@ -165,7 +171,8 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn entries_written_again_after_a_failure_are_passed_over() {
     let (start, header, commits) = commits();
-    let twice: Vec<u8> = [&header, &commits[0].0, &commits[0].0, &commits[1].0].into_iter().flatten().copied().collect();
+    let twice: Vec<u8> =
+        [&header, &commits[0].0, &commits[0].0, &commits[1].0].into_iter().flatten().copied().collect();
     assert_eq!(replay(start, &twice).unwrap().state, commits[1].1);
 }
 
@@ -192,7 +199,12 @@ async fn the_samples_of_every_format_are_read() {
         let (start, journal) = sample().disk();
         let store = FileStore::new(&dir, "shop");
         store.lock("samples").unwrap().compact(&start).await.unwrap();
-        let header = encode_header(&Header { format: FORMAT, stack: "shop".into(), lineage: start.lineage.clone(), base: start.serial });
+        let header = encode_header(&Header {
+            format: FORMAT,
+            stack: "shop".into(),
+            lineage: start.lineage.clone(),
+            base: start.serial,
+        });
         std::fs::remove_file(dir.join("lock")).unwrap();
         assert!(journal.starts_with(&header));
         std::fs::write(dir.join("journal"), journal).unwrap();

@@ -135,13 +135,7 @@ impl Aws {
     /// A session that deploys a program to this account.
     #[must_use]
     pub fn session<'g>(&self, graph: &'g Graph) -> Session<'g> {
-        Session {
-            graph,
-            registry: self.registry(),
-            clock: self.clock(),
-            limits: Limits::default(),
-            account: None,
-        }
+        Session { graph, registry: self.registry(), clock: self.clock(), limits: Limits::default(), account: None }
     }
 
     /// Deploys a program with a state in memory. See [`deploy_to`](Aws::deploy_to) to keep the state.

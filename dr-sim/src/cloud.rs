@@ -353,7 +353,8 @@ impl Passing<'_> {
         let world = self.shared.world().clone();
         let sent = lock(&self.shared.log).sent;
         let cloud = Cloud::assemble(world, SimClock::starting_at(self.shared.clock.now_ms()), sent);
-        let flights: Vec<Flight> = lock(&self.shared.in_flight).values().chain(&*lock(&self.shared.orphans)).cloned().collect();
+        let flights: Vec<Flight> =
+            lock(&self.shared.in_flight).values().chain(&*lock(&self.shared.orphans)).cloned().collect();
         lock(&cloud.shared.orphans).extend(flights);
         cloud.shared.land_all_orphans();
         cloud

@@ -4,6 +4,7 @@
 //! A run is watched once, and at each point the account (with what was under way to it) and the store are kept as the death of
 //! the process would leave them. Points between which neither a changing call was sent nor anything was written leave the same
 //! behind but for the time of day; they are continued once. A sample really dies, with a store on disk.
+#![expect(clippy::print_stdout, reason = "what is measured is printed, and never asserted")]
 
 mod common;
 
@@ -96,7 +97,14 @@ async fn watch(start: Start, goal: Goal, program: &Stack) -> (Vec<Remains>, u64,
 }
 
 /// Goes on from what was left and says what is not as if nothing had happened.
-async fn go_on(at: &Remains, goal: Goal, program: &Stack, expected: &Picture, words: &Vocabulary, again: bool) -> Result<(), String> {
+async fn go_on(
+    at: &Remains,
+    goal: Goal,
+    program: &Stack,
+    expected: &Picture,
+    words: &Vocabulary,
+    again: bool,
+) -> Result<(), String> {
     let aws = restarted(&at.cloud);
     complete(run(&aws, goal, program, &at.disk).await)?;
     at.disk.check()?;
@@ -131,7 +139,10 @@ fn sweep(what: &str, start: Start, goal: Goal, program: &Stack, share: usize, sh
         }
         println!(
             "{what}, share {share} of {shares}: {points} points, {} of them differ, {} continued, {} objects at the end, {:.1} s",
-            remains.len(), mine.len(), expected.len(), began.elapsed().as_secs_f64()
+            remains.len(),
+            mine.len(),
+            expected.len(),
+            began.elapsed().as_secs_f64()
         );
         let shown = failures.iter().take(8).map(String::as_str).collect::<Vec<_>>().join("\n");
         assert!(failures.is_empty(), "{} of {} failed: {by_call:?}\n{shown}", failures.len(), mine.len());
@@ -185,11 +196,17 @@ fn a_process_that_really_dies_leaves_its_store_and_its_calls_to_the_next() {
                     assert_eq!(died.err().map(|crashed| crashed.0), Some(point), "it dies there");
                 }
                 let locked = store.lock("deploy").expect("a dead owner's lock is free");
-                complete(run(&restarted(&cloud), Goal::Deploy, &program, &locked).await).unwrap_or_else(|why| panic!("{point:?}: {why}"));
+                complete(run(&restarted(&cloud), Goal::Deploy, &program, &locked).await)
+                    .unwrap_or_else(|why| panic!("{point:?}: {why}"));
                 settle(&cloud);
                 Picture::of(&cloud, &words).compare(&expected).unwrap_or_else(|why| panic!("{point:?}: {why}"));
                 let state = locked.load().await.unwrap().state;
-                assert!(state.resources.values().all(|record| record.current.as_ref().map(|i| i.status) == Some(Status::Ready)));
+                assert!(
+                    state
+                        .resources
+                        .values()
+                        .all(|record| record.current.as_ref().map(|i| i.status) == Some(Status::Ready))
+                );
             }
         }
     });
@@ -226,7 +243,8 @@ fn a_picture_shows_an_orphan_and_a_wrong_wire_and_not_another_id() {
                 table.routes().iter().any(|route| route.nat_gateway_id().is_some_and(|id| id != nat))
             };
             let table = tables.route_tables().iter().find(through).unwrap().route_table_id().unwrap().to_owned();
-            let change = ec2.replace_route().route_table_id(table).destination_cidr_block("0.0.0.0/0").nat_gateway_id(nat);
+            let change =
+                ec2.replace_route().route_table_id(table).destination_cidr_block("0.0.0.0/0").nat_gateway_id(nat);
             change.send().await.unwrap();
         };
         wire.cloud.clock().drive(change).await;
@@ -243,7 +261,10 @@ fn a_deploy_takes_minutes_of_virtual_time_and_less_than_a_second_of_real_time() 
         let applied = run(&aws, Goal::Deploy, &shop(), &disk).await.unwrap();
         let (took, real) = (aws.now_s() - began, real.elapsed());
         let path = applied.plan().critical_path().0;
-        println!("deploy: {took:.2} s simulated, critical path {path:.2} s, ratio {:.4}, {real:?} of real time", took / path);
+        println!(
+            "deploy: {took:.2} s simulated, critical path {path:.2} s, ratio {:.4}, {real:?} of real time",
+            took / path
+        );
         assert!(took <= path * 1.02, "{took} s instead of {path} s");
         let before = (aws.now_s(), aws.cloud().calls().len());
         let again = run(&aws, Goal::Deploy, &shop(), &disk).await.unwrap();

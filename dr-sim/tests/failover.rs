@@ -1,4 +1,5 @@
 //! Failovers of the deployed two-region site, measured and compared with what the model predicts from the program's settings.
+#![expect(clippy::print_stdout, reason = "what is measured is printed, and never asserted")]
 
 mod common;
 
@@ -95,9 +96,7 @@ impl Scene {
     }
 
     fn changes(&self, since: usize, healthy_is: bool) -> usize {
-        let changed = |event: &&HealthEvent| {
-            matches!(event, HealthEvent::StatusChanged { healthy, .. } if *healthy == healthy_is)
-        };
+        let changed = |event: &&HealthEvent| matches!(event, HealthEvent::StatusChanged { healthy, .. } if *healthy == healthy_is);
         self.aws.events().iter().skip(since).filter(changed).count()
     }
 }
@@ -211,10 +210,15 @@ async fn a_bad_build_moves_users_to_the_standby_and_back_and_tells_people() {
     };
     moves_and_returns(&scene, FailureMode::ErrorStatus, break_it, mend).await;
     scene.aws.advance(Duration::from_secs(300)).await;
-    let states: Vec<(String, String)> = scene.aws.events().into_iter().filter_map(|event| match event {
-        HealthEvent::AlarmChanged { name, state, .. } if name.contains("alarm-primary") => Some((name, state)),
-        _ => None,
-    }).collect();
+    let states: Vec<(String, String)> = scene
+        .aws
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            HealthEvent::AlarmChanged { name, state, .. } if name.contains("alarm-primary") => Some((name, state)),
+            _ => None,
+        })
+        .collect();
     let last = states.iter().rev().map(|(_, state)| state.as_str()).take(2).collect::<Vec<_>>();
     assert_eq!(last, ["OK", "ALARM"], "{states:?}");
 }

@@ -1,4 +1,5 @@
 //! The two-region site under the faults of control planes: what is deployed at last is what would have been without them.
+#![expect(clippy::print_stdout, reason = "what is measured is printed, and never asserted")]
 
 mod common;
 
@@ -57,7 +58,10 @@ async fn deploys_under(what: &str, expected: &Expected, processes: usize, prepar
     let took_s = restarted(&cloud).now_s() - began;
     println!(
         "{what}: {} processes, {} calls, {took_s:.0} s simulated instead of {:.0} s, {:.1} s real",
-        whys.len() + 1, cloud.calls().len(), expected.took_s, real.elapsed().as_secs_f64()
+        whys.len() + 1,
+        cloud.calls().len(),
+        expected.took_s,
+        real.elapsed().as_secs_f64()
     );
     assert!(whys.len() < processes, "{what}: not done by process {processes}: {whys:#?}");
     cloud.faults().clear();
@@ -105,9 +109,10 @@ fn reads_that_lag_behind() {
 fn a_call_that_is_never_answered() {
     block_on(async {
         let expected = Expected::new().await;
-        for (service, operation) in [("EC2", "CreateVpc"), ("EC2", "RunInstances"), ("CloudFront", "CreateDistributionWithTags")] {
-            let prepare =
-                |cloud: &Cloud| cloud.faults().next(Target::operation(service, operation), Fault::Hang);
+        for (service, operation) in
+            [("EC2", "CreateVpc"), ("EC2", "RunInstances"), ("CloudFront", "CreateDistributionWithTags")]
+        {
+            let prepare = |cloud: &Cloud| cloud.faults().next(Target::operation(service, operation), Fault::Hang);
             deploys_under(&format!("{operation} hangs"), &expected, 1, prepare).await;
         }
     });

@@ -32,7 +32,8 @@ async fn the_policy_of_a_program_allows_every_call_of_its_life() {
     assert!(matches!(aws.deploy_to(&shop, &store).await.unwrap(), Applied::Unchanged(_)));
     assert!(aws.destroy(&shop, &store).await.unwrap().is_complete());
     let allowed = dr_aws::permissions::actions(&shop);
-    let read_only = |operation: &str| ["Describe", "Get", "List"].iter().any(|verb| operation.contains(&format!(":{verb}")));
+    let read_only =
+        |operation: &str| ["Describe", "Get", "List"].iter().any(|verb| operation.contains(&format!(":{verb}")));
     for (operation, calls) in aws.clients().calls() {
         // Reads of the first, everything-reading refresh alone are not the program's own.
         if read_only(&operation) && before.get(&operation) == Some(&calls) {

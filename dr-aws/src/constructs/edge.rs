@@ -36,7 +36,12 @@ pub struct EdgeHandle {
 impl Edge {
     /// The name `name` in the zone, served by CloudFront from the origin.
     pub fn new(name: impl Into<String>, zone: impl IntoInput<HostedZoneId>, origin: &PairHandle) -> Self {
-        Edge { name: name.into(), zone: zone.into_input(), origin: origin.name.clone(), tune: |distribution| distribution }
+        Edge {
+            name: name.into(),
+            zone: zone.into_input(),
+            origin: origin.name.clone(),
+            tune: |distribution| distribution,
+        }
     }
 
     /// Changes the settings of the distribution.

@@ -2,12 +2,12 @@
 
 use dr_core::{Construct, Global, Handle, Input, IntoInput, Output, Region, Scope, same_region};
 
-use crate::constructs::SiteHandle;
 use crate::cloudwatch::Alarm;
+use crate::constructs::SiteHandle;
 use crate::ids::{HealthCheckId, HostedZoneId, TopicArn};
 use crate::regions::UsEast1;
-use crate::sns::{Subscription, Topic};
 use crate::route53::{Alias, FailoverRole, HealthCheck, RecordSet, RecordType};
+use crate::sns::{Subscription, Topic};
 
 /// One region's answer: where its API gateway is reached, and what says whether it works.
 #[derive(Debug, Clone, Copy)]
@@ -123,23 +123,24 @@ impl Construct<Global> for FailoverPair {
         let scope = self.after.iter().fold(scope, |scope, ready| scope.after(ready));
         let regions = [primary, standby].map(Option::unwrap_or_default);
         let records = [("primary", FailoverRole::Primary), ("standby", FailoverRole::Secondary)];
-        let mut made = records.into_iter().zip(self.answers).zip(&regions).map(|(((role, failover), answer), region)| {
-            let record = match self.ttl_s {
-                Some(ttl_s) => RecordSet::cname(self.zone.clone(), self.name.as_str(), answer.target).ttl_s(ttl_s),
-                None => {
-                    // AWS wants it set on failover aliases; it says only whether API Gateway works at all in the region.
-                    let alias = Alias::new(answer.target, answer.zone).evaluate_target_health();
-                    RecordSet::alias(self.zone.clone(), self.name.as_str(), RecordType::A, alias)
-                }
-            };
-            let record = record.health_check(answer.check);
-            let set_id = format!("{}-{role}", self.name);
-            let record = match self.latency {
-                true => record.latency(region.as_str(), set_id),
-                false => record.failover(failover, set_id),
-            };
-            scope.add(role, record)
-        });
+        let mut made =
+            records.into_iter().zip(self.answers).zip(&regions).map(|(((role, failover), answer), region)| {
+                let record = match self.ttl_s {
+                    Some(ttl_s) => RecordSet::cname(self.zone.clone(), self.name.as_str(), answer.target).ttl_s(ttl_s),
+                    None => {
+                        // AWS wants it set on failover aliases; it says only whether API Gateway works at all in the region.
+                        let alias = Alias::new(answer.target, answer.zone).evaluate_target_health();
+                        RecordSet::alias(self.zone.clone(), self.name.as_str(), RecordType::A, alias)
+                    }
+                };
+                let record = record.health_check(answer.check);
+                let set_id = format!("{}-{role}", self.name);
+                let record = match self.latency {
+                    true => record.latency(region.as_str(), set_id),
+                    false => record.failover(failover, set_id),
+                };
+                scope.add(role, record)
+            });
         let (Some(first), Some(second)) = (made.next(), made.next()) else { unreachable!("there are two roles") };
         drop(made);
         PairHandle { records: [first, second], name: self.name }

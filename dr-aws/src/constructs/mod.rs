@@ -70,11 +70,13 @@ pub use alb::{PrivateAlb, PrivateAlbHandle};
 pub use certificate::{Requested, ValidatedCertificate};
 #[cfg(feature = "ec2")]
 pub use connect::{Allow, AllowHandle, Connect, Order};
-#[cfg(all(feature = "ec2", feature = "iam"))]
-pub use server::{Server, ServerHandle, ServerRole, ServerRoleHandle};
-#[cfg(feature = "ec2")]
-pub use vpc::{Network, NetworkHandle};
-#[cfg(all(feature = "cloudfront", feature = "apigatewayv2", feature = "route53", feature = "elbv2", feature = "acm"))]
+#[cfg(all(
+    feature = "cloudfront",
+    feature = "apigatewayv2",
+    feature = "route53",
+    feature = "elbv2",
+    feature = "acm"
+))]
 pub use edge::{Edge, EdgeHandle};
 #[cfg(all(
     feature = "acm",
@@ -86,5 +88,9 @@ pub use edge::{Edge, EdgeHandle};
     feature = "sns"
 ))]
 pub use failover::{FailoverPair, LatencyGroup, Notifier, NotifierHandle, PairHandle};
+#[cfg(all(feature = "ec2", feature = "iam"))]
+pub use server::{Server, ServerHandle, ServerRole, ServerRoleHandle};
 #[cfg(all(feature = "apigatewayv2", feature = "elbv2", feature = "iam", feature = "route53"))]
 pub use site::{HEALTH_PATH, SecureApi, SecureApiHandle, Site, SiteHandle};
+#[cfg(feature = "ec2")]
+pub use vpc::{Network, NetworkHandle};

@@ -13,8 +13,8 @@ use crate::constructs::{
 };
 use crate::ec2::{Port, SecurityGroup};
 use crate::ids::CertificateArn;
-use crate::route53::HealthCheck;
 use crate::route_key;
+use crate::route53::HealthCheck;
 
 /// The path that health checks probe: it is served by the instance, and is open although the rest may need credentials.
 pub const HEALTH_PATH: &str = "/health";
@@ -50,7 +50,10 @@ type Tune<R> = dyn Fn(Server<R>) -> Server<R>;
 
 impl<R: Region> fmt::Debug for SecureApi<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecureApi").field("network", &self.network).field("servers", &self.servers).finish_non_exhaustive()
+        f.debug_struct("SecureApi")
+            .field("network", &self.network)
+            .field("servers", &self.servers)
+            .finish_non_exhaustive()
     }
 }
 
@@ -201,11 +204,7 @@ pub struct SiteHandle<R: Region> {
 
 impl<R: Region> Site<R> {
     /// A region that serves `domain` with a certificate of its own.
-    pub fn new(
-        api: SecureApi<R>,
-        domain: impl Into<String>,
-        certificate: impl IntoInput<CertificateArn<R>>,
-    ) -> Self {
+    pub fn new(api: SecureApi<R>, domain: impl Into<String>, certificate: impl IntoInput<CertificateArn<R>>) -> Self {
         let (domain, certificate) = (domain.into(), certificate.into_input());
         Site { api, domain, certificate, interval_s: 10, threshold: 3, path: HEALTH_PATH.to_owned() }
     }
@@ -234,7 +233,8 @@ impl<R: Region> Construct<R> for Site<R> {
         let domain = scope.add("domain", ApiDomain::new(self.domain, self.certificate));
         let mapping = scope.add("mapping", ApiMapping::new(domain.name, service.api.id, service.stage.name));
         // The region's own host: the shared name would be answered by whichever region DNS prefers at the moment.
-        let check = HealthCheck::https(service.host).path(self.path).interval_s(self.interval_s).threshold(self.threshold);
+        let check =
+            HealthCheck::https(service.host).path(self.path).interval_s(self.interval_s).threshold(self.threshold);
         // It comes after what it probes, so that a region that is still being built is not taken for a dead one.
         let health_check = service.serving.before(&scope.in_region::<Global>()).add("health_check", check);
         SiteHandle { service, domain, mapping, health_check }

@@ -490,7 +490,8 @@ impl Lifecycle for HealthCheck {
             // When the state is lost as well, the token is: then it is the check of this stack with these settings.
             let by_settings = || {
                 let free = |want: &&Wanted<Self>| found.iter().all(|found| found.address != want.address);
-                let is = |want: &&Wanted<Self>| want.outputs.is_none() && observed(Some(&want.args), config) == want.args;
+                let is =
+                    |want: &&Wanted<Self>| want.outputs.is_none() && observed(Some(&want.args), config) == want.args;
                 wanted.iter().filter(is).find(free).filter(|_| owned.is_none())
             };
             // Without tags it is one whose creation was interrupted, known by its caller reference.
@@ -684,8 +685,9 @@ mod tests {
             outputs: None,
         };
         let lost = |digit: &str| reference("shop", &digit.repeat(32));
-        let no_tags = mock!(Client::list_tags_for_resources)
-            .then_output(|| ListTagsForResourcesOutput::builder().set_resource_tag_sets(Some(Vec::new())).build().unwrap());
+        let no_tags = mock!(Client::list_tags_for_resources).then_output(|| {
+            ListTagsForResourcesOutput::builder().set_resource_tag_sets(Some(Vec::new())).build().unwrap()
+        });
         let scan = scan(&[&list(vec![lost("1"), lost("2")]), &no_tags]);
         let other = wanted("global/dns.other", "b2.execute-api.us-east-1.amazonaws.com");
         let same = wanted("global/dns.same", "a1.execute-api.us-east-1.amazonaws.com");

@@ -125,7 +125,8 @@ impl Lifecycle for HostedZone {
             // When the state is lost as well, the token is: then it is the zone of this stack and this name.
             let by_name = || {
                 let free = |want: &&Wanted<Self>| found.iter().all(|found| found.address != want.address);
-                let mut same_name = wanted.iter().filter(|want| want.outputs.is_none() && same(&want.args.name, zone.name()));
+                let mut same_name =
+                    wanted.iter().filter(|want| want.outputs.is_none() && same(&want.args.name, zone.name()));
                 same_name.find(free).filter(|_| owned.is_none())
             };
             // Without tags it is one whose creation was interrupted, known by its caller reference.

@@ -225,8 +225,12 @@ impl<'a> Reader<'a> {
     /// Groups that were read too early for some of their nodes, which can be resolved by now.
     fn read_again(&mut self) {
         let resolved = |node: &&Node| self.resolve(node).1;
-        let again: Vec<Group> =
-            self.unresolved.iter().filter(|(_, nodes)| nodes.iter().any(resolved)).map(|(group, _)| group.clone()).collect();
+        let again: Vec<Group> = self
+            .unresolved
+            .iter()
+            .filter(|(_, nodes)| nodes.iter().any(resolved))
+            .map(|(group, _)| group.clone())
+            .collect();
         for group in again {
             self.unresolved.remove(&group);
             if let Some(nodes) = self.members.remove(&group) {
@@ -237,7 +241,10 @@ impl<'a> Reader<'a> {
 
     fn resolve(&self, node: &Node) -> (Value, bool) {
         value::resolve(&node.inputs, &|reference| {
-            let outputs = self.outputs.get(reference.address).or_else(|| self.found.get(reference.address).map(|(_, outputs)| outputs))?;
+            let outputs = self
+                .outputs
+                .get(reference.address)
+                .or_else(|| self.found.get(reference.address).map(|(_, outputs)| outputs))?;
             reference.select(outputs)
         })
     }
@@ -305,9 +312,7 @@ impl<'a> Reader<'a> {
                         self.found.insert(data.address.clone(), (data.generation, data.outputs.clone()));
                     }
                 }
-                self.observed.found.extend(
-                    found.into_iter().map(|data| (group.0.clone(), group.1.clone(), data)),
-                );
+                self.observed.found.extend(found.into_iter().map(|data| (group.0.clone(), group.1.clone(), data)));
                 self.observed.read.insert(group);
             }
             Err(error) => {
@@ -320,5 +325,6 @@ impl<'a> Reader<'a> {
 fn is_pinned(node: &Node, state: &State, outputs: &BTreeMap<&str, Value>) -> bool {
     let current = state.resources.get(&node.address).and_then(|record| record.current.as_ref());
     let (args, _) = value::resolve(&node.inputs, &|reference| reference.select(outputs.get(reference.address)?));
-    current.is_some_and(|current| current.outputs.is_some() && diff::inputs(node.schema, &current.args, &args).is_empty())
+    current
+        .is_some_and(|current| current.outputs.is_some() && diff::inputs(node.schema, &current.args, &args).is_empty())
 }

@@ -204,7 +204,9 @@ impl Session<'_> {
             .graph
             .nodes()
             .map(|node| node.schema.type_name.to_owned())
-            .chain(state.resources.values().flat_map(|record| record.copies().map(|copy| record.home(copy).0.to_owned())))
+            .chain(
+                state.resources.values().flat_map(|record| record.copies().map(|copy| record.home(copy).0.to_owned())),
+            )
             .filter(|type_name| self.registry.get(type_name).is_none())
             .collect();
         missing.sort_unstable();

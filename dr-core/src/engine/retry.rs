@@ -32,7 +32,8 @@ pub(super) fn internal(code: &str, message: String) -> CloudError {
 impl Run {
     /// Full jitter: a random time up to the doubled bound (AWS architecture blog, "Exponential Backoff And Jitter").
     fn backoff(&mut self, base: Duration, failures: u32) -> Duration {
-        let bound = base.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(BACKOFF_MAX);
+        let bound =
+            base.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(BACKOFF_MAX);
         bound.mul_f64(self.next_random())
     }
 

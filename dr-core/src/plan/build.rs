@@ -44,7 +44,9 @@ impl Plan {
         let start = match unmoved {
             Some(mut start) => {
                 start.resources.retain(|address, _| !unpinned.contains(address));
-                start.resources.extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
+                start
+                    .resources
+                    .extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
                 // What the program says of resources that keep their address holds from now on.
                 for (address, record) in &mut start.resources {
                     if let Some(now) = moved.resources.get(address) {
@@ -268,8 +270,15 @@ impl<'a> Planner<'a> {
     /// Keeps what was looked up, so that a value that moves (the newest image) does not replace what was built on it.
     fn pin(&mut self, node: &Node, args: Value, outputs: Value) {
         let token = self.state.token(&node.address, PINNED);
-        let instance =
-            Instance { generation: PINNED, token, args, outputs: Some(outputs), tags: BTreeMap::new(), status: Status::Ready, former: None };
+        let instance = Instance {
+            generation: PINNED,
+            token,
+            args,
+            outputs: Some(outputs),
+            tags: BTreeMap::new(),
+            status: Status::Ready,
+            former: None,
+        };
         self.pinned.push(node.address.clone());
         self.state.resources.insert(
             node.address.clone(),
@@ -309,7 +318,12 @@ impl<'a> Planner<'a> {
     fn managed(&mut self, node: &'a Node) {
         let (inputs, _) = self.resolve(node);
         let needs: Vec<Address> = self.graph.needs(node.address.as_str()).map(|(n, _)| n.address.clone()).collect();
-        if self.state.resources.get(&node.address).is_some_and(|r| r.current.as_ref().is_some_and(|i| i.generation == PINNED)) {
+        if self
+            .state
+            .resources
+            .get(&node.address)
+            .is_some_and(|r| r.current.as_ref().is_some_and(|i| i.generation == PINNED))
+        {
             // It was looked up until now: that one is not ours.
             self.state.resources.remove(&node.address);
             self.unpinned.push(node.address.clone());
@@ -429,7 +443,14 @@ impl<'a> Planner<'a> {
         self.push_forward(step)
     }
 
-    fn replace(&mut self, node: &'a Node, inputs: Value, needs: Vec<Address>, reason: String, changes: Vec<diff::Change>) {
+    fn replace(
+        &mut self,
+        node: &'a Node,
+        inputs: Value,
+        needs: Vec<Address>,
+        reason: String,
+        changes: Vec<diff::Change>,
+    ) {
         if node.on_remove == OnRemove::Protect {
             let what = format!("replaced: {reason}");
             self.errors.push(PlanError::Protected { address: node.address.clone(), what });
@@ -509,7 +530,8 @@ impl<'a> Planner<'a> {
         }
         let mut gone: BTreeMap<(&str, &str, String), &Address> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.action == Action::Delete && !step.replacement) {
-            let record = self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
+            let record =
+                self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
             if let Some(current) = record.and_then(|record| record.current.as_ref()) {
                 gone.insert((&step.type_name, &step.region, current.args.to_string()), &step.address);
             }
@@ -519,19 +541,18 @@ impl<'a> Planner<'a> {
         }
         let mut errors = Vec::new();
         for step in self.steps.iter().filter(|step| step.action == Action::Create && !step.replacement) {
-            let (inputs, complete) = value::resolve(&step.inputs, &|reference| {
-                match self.known.get(reference.address)? {
+            let (inputs, complete) =
+                value::resolve(&step.inputs, &|reference| match self.known.get(reference.address)? {
                     Known::Outputs(outputs) => reference.select(outputs),
                     Known::AfterStep | Known::Blocked(_) => None,
-                }
-            });
+                });
             if !complete {
                 continue;
             }
-            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), inputs.to_string())) {
-                if !accepted.contains(&(old.as_str(), step.address.as_str())) {
-                    errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
-                }
+            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), inputs.to_string()))
+                && !accepted.contains(&(old.as_str(), step.address.as_str()))
+            {
+                errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
             }
         }
         self.errors.extend(errors);
@@ -544,7 +565,9 @@ impl<'a> Planner<'a> {
             let Some(&create) = self.forward.get(*new) else { continue };
             let step = &self.steps[create as usize];
             let schema = self.graph.schema(&step.type_name);
-            if step.action == Action::Create && schema.is_some_and(|schema| schema.replacement == Replacement::DeleteFirst) {
+            if step.action == Action::Create
+                && schema.is_some_and(|schema| schema.replacement == Replacement::DeleteFirst)
+            {
                 let alike = |&id: &StepId| self.steps[id as usize].type_name == step.type_name;
                 let gone = self.deletes.get(*old).into_iter().flatten().copied().filter(alike);
                 places.extend(gone.map(|delete| (create, delete)));
@@ -565,7 +588,10 @@ impl<'a> Planner<'a> {
             let pairs = || cycle.windows(2).map(|pair| (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]));
             let goes = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
             let mere = pairs().find(|(later, first)| {
-                goes(later) && goes(first) && later.address != first.address && !self.mentions(&first.address, &later.address)
+                goes(later)
+                    && goes(first)
+                    && later.address != first.address
+                    && !self.mentions(&first.address, &later.address)
             });
             let own = pairs().find(|(old, new)| {
                 old.address == new.address && goes(old) && !goes(new) && !self.delete_first.contains(&old.address)
@@ -580,7 +606,9 @@ impl<'a> Planner<'a> {
                     self.delete_first.insert(address);
                 }
                 (None, None) => {
-                    return Err(PlanError::Cycle(pairs().map(|(step, _)| (step.action, step.address.clone())).collect()));
+                    return Err(PlanError::Cycle(
+                        pairs().map(|(step, _)| (step.action, step.address.clone())).collect(),
+                    ));
                 }
             }
         }
@@ -588,9 +616,14 @@ impl<'a> Planner<'a> {
 
     /// Whether an argument of a resource in the state contains an output of another one: if not, it only comes after it.
     fn mentions(&self, user: &Address, needed: &Address) -> bool {
-        let (Some(user), Some(needed)) = (self.state.resources.get(user), self.state.resources.get(needed)) else { return false };
+        let (Some(user), Some(needed)) = (self.state.resources.get(user), self.state.resources.get(needed)) else {
+            return false;
+        };
         let mut outputs = Vec::new();
-        needed.copies().filter_map(|copy| copy.outputs.as_ref()).for_each(|value| value::texts(value, &mut |text| outputs.push(text)));
+        needed
+            .copies()
+            .filter_map(|copy| copy.outputs.as_ref())
+            .for_each(|value| value::texts(value, &mut |text| outputs.push(text)));
         let mut mentions = false;
         for copy in user.copies() {
             value::texts(&copy.args, &mut |text| mentions |= outputs.iter().any(|output| text.contains(output)));
@@ -647,17 +680,20 @@ impl<'a> Planner<'a> {
                     match self.forward.get(*user) {
                         // When the old copy has to go first, nothing can be pointed to the new one before. Of a user that is
                         // made anew only the old copy counts, and that is among the deletes.
-                        Some(&moved) if !self.delete_first.contains(address) && self.steps[moved as usize].action != Action::Create => {
+                        Some(&moved)
+                            if !self.delete_first.contains(address)
+                                && self.steps[moved as usize].action != Action::Create =>
+                        {
                             edges.push((id, moved, Need::Ready));
                         }
                         _ => {}
                     }
                 }
                 // The new one works before the old one goes, also when an earlier run made it.
-                if !self.delete_first.contains(address) {
-                    if let Some(&new) = self.forward.get(address) {
-                        edges.push((id, new, Need::Ready));
-                    }
+                if !self.delete_first.contains(address)
+                    && let Some(&new) = self.forward.get(address)
+                {
+                    edges.push((id, new, Need::Ready));
                 }
             }
         }

@@ -22,7 +22,8 @@ impl fmt::Display for Plan {
                 }
             }
         }
-        let shown: Vec<&Step> = self.steps.iter().filter(|step| !(step.replacement && step.action == Action::Delete)).collect();
+        let shown: Vec<&Step> =
+            self.steps.iter().filter(|step| !(step.replacement && step.action == Action::Delete)).collect();
         let mut regions: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
         shown.iter().for_each(|step| regions.entry(step.address.region()).or_default().push(step));
         for steps in regions.values() {

@@ -49,7 +49,9 @@ fn cycle(steps: &[Step], place: &[StepId]) -> Vec<StepId> {
     let Some(start) = steps.iter().find(|step| stuck(step.id)) else { return Vec::new() };
     let (mut path, mut at) = (vec![start.id], start.id);
     loop {
-        let Some(&(next, _)) = steps[at as usize].after.iter().find(|(before, _)| stuck(*before)) else { return Vec::new() };
+        let Some(&(next, _)) = steps[at as usize].after.iter().find(|(before, _)| stuck(*before)) else {
+            return Vec::new();
+        };
         if let Some(from) = path.iter().position(|&seen| seen == next) {
             path.push(next);
             return path.split_off(from);

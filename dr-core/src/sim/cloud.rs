@@ -275,7 +275,8 @@ impl Cloud {
         faults: &Faults,
         now: u64,
     ) -> Result<Value, CloudError> {
-        let refuse = |code: &str, message: String, class| refusal(Operation::Create, schema.type_name, code, message, class);
+        let refuse =
+            |code: &str, message: String, class| refusal(Operation::Create, schema.type_name, code, message, class);
         let behaviour = self.behaviour(schema);
         let twins = |object: &&Object| object.schema.type_name == schema.type_name && object.region == owner.region;
         if behaviour.tokens {
@@ -293,7 +294,8 @@ impl Cloud {
         }
         self.check_references(schema, &args, now, Operation::Create)?;
         if let Some(key) = key(&behaviour, &args) {
-            let taken = self.live(now).filter(twins).find(|object| natural_key(&behaviour, object).as_ref() == Some(&key));
+            let taken =
+                self.live(now).filter(twins).find(|object| natural_key(&behaviour, object).as_ref() == Some(&key));
             if let Some(taken) = taken {
                 return Err(refuse("AlreadyExists", format!("{} has {key}", taken.id), Class::Exists));
             }
@@ -302,14 +304,19 @@ impl Cloud {
         let id = format!("{short}-{:05}", self.objects.len() + 1);
         let outputs = match schema.outputs {
             [] => Value::Null,
-            names => Value::Object(names.iter().map(|name| {
-                let value = match behaviour.outputs.get(name) {
-                    Some(make) => make(&args, &id),
-                    None if *name == "id" => Value::from(id.clone()),
-                    None => Value::from(format!("{name}.{id}")),
-                };
-                ((*name).to_owned(), value)
-            }).collect()),
+            names => Value::Object(
+                names
+                    .iter()
+                    .map(|name| {
+                        let value = match behaviour.outputs.get(name) {
+                            Some(make) => make(&args, &id),
+                            None if *name == "id" => Value::from(id.clone()),
+                            None => Value::from(format!("{name}.{id}")),
+                        };
+                        ((*name).to_owned(), value)
+                    })
+                    .collect(),
+            ),
         };
         if let Value::Object(entries) = &outputs {
             for text in entries.values().filter_map(Value::as_str).filter(|text| text.contains(&id)) {
@@ -365,7 +372,13 @@ impl Cloud {
         Ok(object.outputs.clone())
     }
 
-    fn delete(&mut self, schema: &'static Schema, owner: &Owner, prior: &PriorData, now: u64) -> Result<Value, CloudError> {
+    fn delete(
+        &mut self,
+        schema: &'static Schema,
+        owner: &Owner,
+        prior: &PriorData,
+        now: u64,
+    ) -> Result<Value, CloudError> {
         let behaviour = self.behaviour(schema);
         let at = match self.locate(schema, owner, prior, now, Operation::Delete) {
             Ok(at) => at,
@@ -377,7 +390,13 @@ impl Cloud {
         let user = self.live(now).find(|user| user.id != id && self.refers(&user.config().args, at));
         if let (Some(user), true) = (user, behaviour.held) {
             let message = format!("{} still uses {id}", user.id);
-            return Err(refusal(Operation::Delete, schema.type_name, "DependencyViolation", message, Class::Dependency));
+            return Err(refusal(
+                Operation::Delete,
+                schema.type_name,
+                "DependencyViolation",
+                message,
+                Class::Dependency,
+            ));
         }
         let takes = behaviour.delete_ms.unwrap_or_else(|| seconds(schema.delete_s));
         let object = &mut self.objects[at];
@@ -387,7 +406,13 @@ impl Cloud {
         Ok(Value::Null)
     }
 
-    fn adopt(&mut self, schema: &'static Schema, owner: &Owner, current: &PriorData, now: u64) -> Result<Value, CloudError> {
+    fn adopt(
+        &mut self,
+        schema: &'static Schema,
+        owner: &Owner,
+        current: &PriorData,
+        now: u64,
+    ) -> Result<Value, CloudError> {
         let at = self.locate(schema, owner, current, now, Operation::Adopt)?;
         let object = &mut self.objects[at];
         let mut config = object.config().clone();
@@ -465,7 +490,9 @@ impl Cloud {
         };
         if behaviour.tagged {
             let owned = listed.filter(|(_, config, _)| config.stack == stack);
-            return owned.map(|(o, config, health)| found(o, config, health, &config.address, config.generation)).collect();
+            return owned
+                .map(|(o, config, health)| found(o, config, health, &config.address, config.generation))
+                .collect();
         }
         let listed: Vec<_> = listed.collect();
         let mut all = Vec::new();
@@ -488,9 +515,10 @@ impl Cloud {
             }
             other => other.clone(),
         };
-        let found = self.published.iter().find(|p| {
-            p.type_name == schema.type_name && p.region == region && plain(&p.args) == plain(&want.args)
-        })?;
+        let found = self
+            .published
+            .iter()
+            .find(|p| p.type_name == schema.type_name && p.region == region && plain(&p.args) == plain(&want.args))?;
         Some(FoundData {
             address: want.address.clone(),
             generation: want.generation,
@@ -532,7 +560,13 @@ impl Cloud {
     }
 
     /// Everything that the arguments name has to exist, and to be known everywhere.
-    fn check_references(&self, schema: &Schema, args: &Value, now: u64, operation: Operation) -> Result<(), CloudError> {
+    fn check_references(
+        &self,
+        schema: &Schema,
+        args: &Value,
+        now: u64,
+        operation: Operation,
+    ) -> Result<(), CloudError> {
         let mut problem = None;
         texts(args, &mut |text| {
             let Some(object) = self.handles.get(text).map(|&at| &self.objects[at]) else { return };
@@ -563,9 +597,11 @@ impl Cloud {
             return copy.is_some_and(|copy| copy.outputs.as_ref().is_none_or(|outputs| *outputs == object.outputs));
         }
         let behaviour = self.behaviour(object.schema);
-        let mut copies = state.resources.values().flat_map(|record| record.copies().map(move |copy| (record.home(copy), copy)));
+        let mut copies =
+            state.resources.values().flat_map(|record| record.copies().map(move |copy| (record.home(copy), copy)));
         copies.any(|(home, copy)| {
-            home == (object.schema.type_name, object.region.as_str()) && key(&behaviour, &copy.args) == natural_key(&behaviour, object)
+            home == (object.schema.type_name, object.region.as_str())
+                && key(&behaviour, &copy.args) == natural_key(&behaviour, object)
         })
     }
 

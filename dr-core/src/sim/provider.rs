@@ -121,8 +121,7 @@ impl SimProvider {
             let (number, arrives) = (inner.travelled, inner.now + fated.there);
             let done = matches!(fated.fault, None | Some(Fault::AnswerLost | Fault::DoneAndHangs | Fault::Slow(_)));
             if done {
-                let travelling =
-                    Travelling { schema: self.schema, request, arrives, result: None, abandoned: false };
+                let travelling = Travelling { schema: self.schema, request, arrives, result: None, abandoned: false };
                 inner.travelling.insert(number, travelling);
             }
             number

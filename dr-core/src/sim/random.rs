@@ -8,9 +8,9 @@ impl Random {
     /// The stream of one concern under a seed; streams of different names are independent.
     #[must_use]
     pub fn new(seed: u64, concern: &str) -> Self {
-        let named = concern.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
-        });
+        let named = concern
+            .bytes()
+            .fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3));
         let mut random = Random(seed ^ named);
         // Seeds that lie close together would begin alike.
         random.next();

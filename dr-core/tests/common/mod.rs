@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use dr_core::sim::{Behaviour, World};
 use dr_core::{
-    Anywhere, Builder, ConstructExt, FixedRegion, Global, Graph, Input, IntoInput, Output, Outputs, Region, Resource, Scope, Secret, Stack,
-    id, region,
+    Anywhere, Builder, ConstructExt, FixedRegion, Global, Graph, Input, IntoInput, Output, Outputs, Region, Resource,
+    Scope, Secret, Stack, id, region,
 };
 use serde_json::{Value, json};
 
@@ -244,7 +244,10 @@ pub fn world(seed: u64) -> World {
     let mut world = World::new(seed)
         .with(Gateway::<East>::SCHEMA, Behaviour::new().without_tokens())
         .with(Route::<East>::SCHEMA, Behaviour::new().natural_key(&["table", "to"]))
-        .with(Balancer::<East>::SCHEMA, Behaviour::new().unique(&["name"]).without_tokens().output("endpoint", endpoint))
+        .with(
+            Balancer::<East>::SCHEMA,
+            Behaviour::new().unique(&["name"]).without_tokens().output("endpoint", endpoint),
+        )
         .with(Vpc::<East>::SCHEMA, Behaviour::new().without_tokens())
         .with(Record::SCHEMA, Behaviour::new().natural_key(&["zone", "name", "set"]).output("name", record_name));
     for region in ["us-east-1", "us-west-2", "eu-west-1"] {
@@ -304,7 +307,11 @@ impl Shop {
         }
         let image = scope.add("image", Image::named("linux"));
         let net = scope.scope(self.net);
-        let vpc = if self.retain_vpc { net.add("vpc", Vpc::new(self.cidr).retain()) } else { net.add("vpc", Vpc::new(self.cidr)) };
+        let vpc = if self.retain_vpc {
+            net.add("vpc", Vpc::new(self.cidr).retain())
+        } else {
+            net.add("vpc", Vpc::new(self.cidr))
+        };
         let subnet = net.add("public", Subnet::new(vpc.id, &self.cidr.replace("/16", "/24")));
         let gateway = net.add("gateway", Gateway { subnet: subnet.id.into_input() });
         let table = net.add("table", Table { vpc: vpc.id.into_input() });

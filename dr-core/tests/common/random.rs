@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::marker::PhantomData;
 
 use dr_core::sim::{Behaviour, Random, World};
-use dr_core::{Anywhere, ConstructExt, FixedRegion, Global, Handle, Input, IntoInput, Output, Outputs, Precedes, Region, Resource, Scope, Stack};
+use dr_core::{
+    Anywhere, ConstructExt, FixedRegion, Global, Handle, Input, IntoInput, Output, Outputs, Precedes, Region, Resource,
+    Scope, Stack,
+};
 
 use super::{East, West};
 
@@ -128,7 +131,18 @@ impl Program {
             program.made += 1;
             let name = format!("anchor{}", program.made);
             let (on, uses, near, after) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            program.parts.push(Part { name, was: Vec::new(), of: Type::Plain, west, size: 1, kind: 1, on, uses, near, after });
+            program.parts.push(Part {
+                name,
+                was: Vec::new(),
+                of: Type::Plain,
+                west,
+                size: 1,
+                kind: 1,
+                on,
+                uses,
+                near,
+                after,
+            });
         }
         for _ in 0..parts {
             program.grow(random);
@@ -168,7 +182,11 @@ impl Program {
             // No two parts are alike, or leaving one out and adding another would look like a rename.
             size: 10 * self.made as u32,
             kind: 1,
-            on: if of == Type::Child { random.pick(&with_id).copied().into_iter().collect() } else { Self::some(random, &with_id, 2) },
+            on: if of == Type::Child {
+                random.pick(&with_id).copied().into_iter().collect()
+            } else {
+                Self::some(random, &with_id, 2)
+            },
             uses: Self::some(random, &soft, 2),
             near: Self::some(random, &soft, 1),
             after: if random.chance(0.2) { Self::some(random, &all, 1) } else { Vec::new() },
@@ -259,7 +277,7 @@ fn inputs(at: &[usize], built: &[Built]) -> Vec<Input<String>> {
     at.iter().filter_map(|&at| built[at].id).map(IntoInput::into_input).collect()
 }
 
-fn add<R: Region, T: Resource>(
+fn add<R, T: Resource>(
     scope: &Scope<'_, R>,
     part: &Part,
     resource: T,
@@ -267,15 +285,15 @@ fn add<R: Region, T: Resource>(
     id: impl Fn(Handle<T>) -> Output<String>,
 ) -> Built
 where
-    R: dr_core::Hosts<T::Region>,
+    R: Region + dr_core::Hosts<T::Region>,
 {
     let handle = with_order(scope, part, resource, built);
     Built { id: Some(id(handle)), node: Node(handle.node()) }
 }
 
-fn with_order<R: Region, T: Resource>(scope: &Scope<'_, R>, part: &Part, resource: T, built: &[Built]) -> Handle<T>
+fn with_order<R, T: Resource>(scope: &Scope<'_, R>, part: &Part, resource: T, built: &[Built]) -> Handle<T>
 where
-    R: dr_core::Hosts<T::Region>,
+    R: Region + dr_core::Hosts<T::Region>,
 {
     match part.after.first() {
         Some(&first) => scope.add(part.name.as_str(), resource.after(&built[first].node)),

@@ -176,8 +176,12 @@ impl WriteStore for Disk {
 
     fn compact<'a>(&'a self, state: &'a State) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
-            let header =
-                Header { format: FORMAT, stack: state.stack.clone(), lineage: state.lineage.clone(), base: state.serial };
+            let header = Header {
+                format: FORMAT,
+                stack: state.stack.clone(),
+                lineage: state.lineage.clone(),
+                base: state.serial,
+            };
             let journal = journal::encode_header(&header);
             *self.0.lock().unwrap() = Content { state: state.clone(), journal };
             Ok(())

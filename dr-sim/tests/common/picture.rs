@@ -44,8 +44,26 @@ enum Part {
 /// Fields that say when something was, how often it was touched, or under which token it was asked for.
 fn is_noise(key: &str) -> bool {
     const NOISE: [&str; 20] = [
-        "rng", "jitter", "seed", "now_ms", "buckets", "tokens", "references", "zone_references", "check_references", "changes",
-        "caller_reference", "version", "etag", "dr:generation", "public_addresses", "backends", "deleted", "serial", "leaving", "earlier",
+        "rng",
+        "jitter",
+        "seed",
+        "now_ms",
+        "buckets",
+        "tokens",
+        "references",
+        "zone_references",
+        "check_references",
+        "changes",
+        "caller_reference",
+        "version",
+        "etag",
+        "dr:generation",
+        "public_addresses",
+        "backends",
+        "deleted",
+        "serial",
+        "leaving",
+        "earlier",
     ];
     NOISE.contains(&key) || key.ends_with("_ms") || key.ends_with("_token") || key.ends_with("_at")
 }
@@ -174,18 +192,23 @@ impl Reader<'_> {
 
     /// Whether a map is one from ids to objects.
     fn is_collection(&self, map: &serde_json::Map<String, Value>) -> bool {
-        map.iter().any(|(key, _)| {
-            !is_noise(key) && words(key).any(|(part, word)| word && !self.words.0.contains(part))
-        })
+        map.iter().any(|(key, _)| !is_noise(key) && words(key).any(|(part, word)| word && !self.words.0.contains(part)))
     }
 }
 
 /// The objects of a world with the path to each: entries of maps that have ids as keys, elements of lists outside of those,
 /// and single values.
-fn objects<'w>(reader: &Reader<'_>, path: &str, value: &'w Value, into: &mut Vec<(String, Option<&'w str>, &'w Value)>) {
+fn objects<'w>(
+    reader: &Reader<'_>,
+    path: &str,
+    value: &'w Value,
+    into: &mut Vec<(String, Option<&'w str>, &'w Value)>,
+) {
     match value {
         Value::Object(map) if reader.is_collection(map) => {
-            map.iter().filter(|(key, _)| !is_noise(key)).for_each(|(key, item)| into.push((path.to_owned(), Some(key), item)));
+            map.iter()
+                .filter(|(key, _)| !is_noise(key))
+                .for_each(|(key, item)| into.push((path.to_owned(), Some(key), item)));
         }
         Value::Object(map) => {
             for (key, item) in map.iter().filter(|(key, _)| !is_noise(key)) {
@@ -211,9 +234,9 @@ fn colour(node: &Node, colours: &[u64]) -> u64 {
         Node::List(items) => mix(5, items.iter().fold(0, |all, item| all.wrapping_add(mix(1, colour(item, colours))))),
         Node::Map(entries) => mix(
             7,
-            entries.iter().fold(0, |all, (key, item)| {
-                all.wrapping_add(mix(colour(key, colours), colour(item, colours)))
-            }),
+            entries
+                .iter()
+                .fold(0, |all, (key, item)| all.wrapping_add(mix(colour(key, colours), colour(item, colours)))),
         ),
     }
 }
@@ -277,7 +300,8 @@ impl Picture {
             of_ids = next;
             last = nodes.iter().map(|node| colour(node, &of_ids)).collect();
         }
-        let text = |(path, key, item): &(String, Option<&str>, &Value)| format!("{path} {} {item}", key.unwrap_or_default());
+        let text =
+            |(path, key, item): &(String, Option<&str>, &Value)| format!("{path} {} {item}", key.unwrap_or_default());
         let objects = first.into_iter().zip(last.iter().copied()).zip(&found);
         let objects = objects.map(|((first, last), object)| (first, last, text(object))).collect();
         last.sort_unstable();
@@ -294,13 +318,14 @@ impl Picture {
         let by = |colour: fn(&(u64, u64, String)) -> u64| {
             let mut theirs: BTreeMap<u64, usize> = BTreeMap::new();
             other.objects.iter().for_each(|object| *theirs.entry(colour(object)).or_default() += 1);
-            let extra = self.objects.iter().filter(|object| match theirs.get_mut(&colour(object)).filter(|n| **n > 0) {
-                Some(n) => {
-                    *n -= 1;
-                    false
-                }
-                None => true,
-            });
+            let extra =
+                self.objects.iter().filter(|object| match theirs.get_mut(&colour(object)).filter(|n| **n > 0) {
+                    Some(n) => {
+                        *n -= 1;
+                        false
+                    }
+                    None => true,
+                });
             extra.map(|object| object.2.as_str()).collect::<Vec<_>>()
         };
         let differing = by(|object| object.0);
@@ -312,7 +337,8 @@ impl Picture {
         if self.colours == expected.colours {
             return Ok(());
         }
-        let show = |texts: &[&str]| texts.iter().take(8).map(|text| format!("\n      {}", clip(text))).collect::<String>();
+        let show =
+            |texts: &[&str]| texts.iter().take(8).map(|text| format!("\n      {}", clip(text))).collect::<String>();
         let (more, less) = (self.beyond(expected), expected.beyond(self));
         let (n, m) = (self.len(), expected.len());
         Err(format!("{n} objects instead of {m}\n    here:{}\n    expected:{}", show(&more), show(&less)))

@@ -203,7 +203,9 @@ fn a_group_goes_after_those_who_use_it() {
     );
     let revoke = RevokeSecurityGroupIngressInput::builder().group_id(&web).ip_permissions(all_from(&alb));
     lab.ok(rules::revoke_ingress, revoke.build());
-    let eni = attach_eni(&mut lab.world, "us-east-1", &subnet, std::slice::from_ref(&alb), "ELB app/web/1", "interface").unwrap();
+    let eni =
+        attach_eni(&mut lab.world, "us-east-1", &subnet, std::slice::from_ref(&alb), "ELB app/web/1", "interface")
+            .unwrap();
     refused!(lab, groups::delete_security_group: delete(&alb) => "DependencyViolation");
     super::super::release_eni_at(&mut lab.world, "us-east-1", &eni, lab.call.now_ms);
     lab.ok(groups::delete_security_group, delete(&alb).build());
