@@ -9,7 +9,8 @@ story:
 
 # Everything but what needs Python.
 test:
-    cargo nextest run --workspace --features dr-core/sim
+    cargo nextest run --workspace --exclude dr-aws --features dr-core/sim
+    cargo nextest run -p dr-aws
     cargo test --workspace --doc
 
 # The SDK's real HTTP stack against the wire-level emulator (needs Python 3.11).

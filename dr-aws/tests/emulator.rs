@@ -27,6 +27,7 @@ fn ec2(emulator: &Emulator) -> Client {
 }
 
 #[tokio::test(flavor = "current_thread")]
+#[ignore = "needs Python: run with --run-ignored"]
 async fn the_sdk_reaches_it_over_plain_http_and_its_calls_are_counted() {
     let emulator = Emulator::start(0.0, 0.0);
     let client = ec2(&emulator);
@@ -50,6 +51,7 @@ async fn the_sdk_reaches_it_over_plain_http_and_its_calls_are_counted() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+#[ignore = "needs Python: run with --run-ignored"]
 async fn an_injected_error_is_what_the_caller_sees_and_a_lost_answer_is_a_created_object() {
     let emulator = Emulator::start(0.0, 0.0);
     let client = ec2(&emulator);
@@ -71,6 +73,7 @@ async fn an_injected_error_is_what_the_caller_sees_and_a_lost_answer_is_a_create
 }
 
 #[test]
+#[ignore = "needs Python: run with --run-ignored"]
 fn it_is_gone_after_the_drop() {
     let emulator = Emulator::start(0.0, 0.0);
     let address = emulator.url().trim_start_matches("http://").to_owned();

@@ -73,7 +73,8 @@ pub(crate) enum OnFailure {
 ///
 /// Without a command the program tells its whole story on the simulator.
 #[derive(Debug, Parser)]
-#[command(disable_help_subcommand = true, subcommand_required = false, max_term_width = 100, version = env!("CARGO_PKG_VERSION"))]
+#[command(disable_help_subcommand = true, subcommand_required = false, max_term_width = 100, version = concat!("(dr ", env!("CARGO_PKG_VERSION"), ")"),
+    after_help = "Examples:\n  {bin} plan\n  {bin} deploy --cloud aws\n  {bin} graph --out site.html")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) options: Options,

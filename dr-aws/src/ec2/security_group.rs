@@ -263,6 +263,29 @@ mod tests {
         found[0].args.as_ref().unwrap().default_egress
     }
 
+    /// How a group is read that was made without AWS's rule, by whether `ready` has taken the rule away.
+    async fn of_the_program(outputs: Option<bool>) -> (bool, bool, Health) {
+        let [groups, rules] = answers(rule().build());
+        let Cx { cloud, owner } = cx(&[&groups, &rules]);
+        let args = SecurityGroupArgs { vpc: VpcId::literal("vpc-1"), description: None, default_egress: false };
+        let id = SecurityGroupId::literal("sg-1");
+        let outputs = outputs.map(|default_egress| SecurityGroupOutputs { id, default_egress });
+        let (address, generation, token) = (owner.address, owner.generation, owner.token);
+        let want = Wanted { address, generation, token, args, outputs };
+        let scan = Scan { cloud, stack: "shop".into(), region: "us-east-1".into() };
+        let found = SecurityGroup::read(&scan, &[want]).await.unwrap().remove(0);
+        (found.args.unwrap().default_egress, found.outputs.default_egress, found.health)
+    }
+
+    #[tokio::test]
+    async fn the_rule_that_a_run_did_not_get_to_take_away_is_no_drift_and_is_taken_away_later() {
+        // Nobody knows the answer of the create, or the run ended after it.
+        assert_eq!(of_the_program(None).await, (false, true, Health::Pending));
+        assert_eq!(of_the_program(Some(true)).await, (false, true, Health::Pending));
+        // It was taken away, and somebody has put it back.
+        assert_eq!(of_the_program(Some(false)).await, (true, true, Health::Ready));
+    }
+
     #[tokio::test]
     async fn the_rule_of_aws_is_told_from_an_equal_one_of_the_program() {
         assert!(default_egress(rule().build()).await);
