@@ -313,3 +313,68 @@ fn step_event(step: &Step) -> Value {
     }
     event
 }
+
+#[cfg(test)]
+mod tests {
+    use dr_core::{Observed, Region, Resource, Stack, State, region};
+
+    use super::*;
+    use crate::out::{Color, Terminal};
+
+    region!(
+        /// A region with a long name.
+        Far = "ap-southeast-1"
+    );
+
+    /// A part with a long type.
+    #[derive(Debug, Clone, Resource)]
+    #[resource(type = "toy.warehouse.very_long_shelf", outputs = ShelfOutputs)]
+    struct Shelf<R: Region = dr_core::Anywhere> {
+        of: std::marker::PhantomData<fn() -> R>,
+    }
+
+    #[derive(Debug, Clone, dr_core::Outputs)]
+    struct ShelfOutputs {
+        _id: String,
+    }
+
+    fn shown(columns: Option<usize>, color: Color) -> String {
+        let stack = Stack::build("shop", |stack| {
+            let hall = stack.region(Far).scope("a-hall-with-a-name");
+            for at in 0..12 {
+                hall.add(("shelf-for-everything", at), Shelf::<Far> { of: std::marker::PhantomData });
+            }
+            hall.add("one", Shelf::<Far> { of: std::marker::PhantomData });
+        });
+        let stack: Stack = stack.unwrap();
+        let made = Plan::between(&stack, &State::new("shop", "0"), &Observed::unchanged()).unwrap();
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let terminal = Terminal { out: columns, err: columns, input: false };
+        let mut to = Out::new(&mut out, &mut err, terminal);
+        to.color(color);
+        plan(&mut to, &made);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_steps_of_a_plan_fit_forty_columns() {
+        let text = shown(Some(40), Color::Never);
+        insta::assert_snapshot!(text, @r"
+        ap-southeast-1
+          a-hall-with-a-name
+            + shelf-for-everyth…5,6,7,8,9,10,11]
+            + one
+        plan: 13 to create
+        time: about 1 s, the longest chain has 1 step
+        ");
+        let steps = text.lines().take_while(|line| !line.starts_with("plan: "));
+        assert!(steps.clone().count() == 4 && steps.clone().all(|line| line.chars().count() <= 40), "{text}");
+    }
+
+    #[test]
+    fn colours_are_for_terminals() {
+        assert!(!shown(None, Color::Auto).contains('\u{1b}'));
+        assert!(shown(None, Color::Always).contains("\u{1b}[32m+\u{1b}[0m"));
+        assert!(!shown(Some(80), Color::Never).contains('\u{1b}'));
+    }
+}

@@ -214,7 +214,15 @@ fn status_puts_the_copies_of_a_construct_side_by_side() {
     insta::assert_snapshot!(more.run(dir.path(), &["status", "--no-refresh"]).out.lines().last().unwrap(), @"9 resources: 7 ready, 2 absent");
     let events = more.run(dir.path(), &["status", "--json"]).events();
     assert_eq!(events.len(), 10);
-    insta::assert_snapshot!(events[1], @r#"{"address":"east-1/main.shelf[0]","copies":1,"event":"resource","health":"drifted","region":"east-1","type":"toy.store.thing"}"#);
+    let drifted = json!({
+        "event": "resource",
+        "address": "east-1/main.shelf[0]",
+        "type": "toy.store.thing",
+        "region": "east-1",
+        "health": "drifted",
+        "copies": 1,
+    });
+    assert_eq!(events[1], drifted);
 }
 
 #[test]
@@ -256,11 +264,8 @@ fn what_cannot_be_read_is_said() {
 #[test]
 fn outputs_are_values_with_names() {
     let dir = tempdir().unwrap();
-    insta::assert_snapshot!(Shape::new().run(dir.path(), &["outputs"]).text(), @r"
-    --- err
-    error: `global/sign.url` is not known yet: deploy first
-    --- exit 1
-    ");
+    let ran = Shape::new().run(dir.path(), &["outputs"]);
+    assert!(ran.code == 1 && ran.err.contains("` is not known yet: deploy first"), "{ran:?}");
     let dir = deployed();
     let ran = Shape::new().run(dir.path(), &["outputs"]);
     assert!(ran.out.starts_with("things = thing-") && ran.out.contains("\nurl    = https://sign-"), "{ran:?}");
@@ -409,7 +414,8 @@ fn the_last_event_counts_everything() {
     let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
     let done = ran.done();
     assert_eq!(done["api_calls"], json!({"store": {"Create": 7, "List": 3}}));
-    let mut rest = done.as_object().unwrap().clone();
+    // The order of the keys is that of the JSON library, which other crates have a say in.
+    let mut rest: std::collections::BTreeMap<_, _> = done.as_object().unwrap().clone().into_iter().collect();
     rest.remove("api_calls");
     insta::assert_snapshot!(serde_json::to_string_pretty(&rest).unwrap(), @r#"
     {

@@ -10,7 +10,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use common::picture::{Picture, Vocabulary};
 use common::{Disk, Goal, block_on, changed, complete, copy, restarted, run, settle, shop};
@@ -270,14 +270,15 @@ fn a_deploy_takes_minutes_of_virtual_time_and_less_than_a_second_of_real_time() 
         for (depth, what) in [(Depth::Full, "full"), (Depth::Lean, "lean")] {
             let other = restarted(aws.cloud());
             other.clients().set_depth(depth);
+            // Route 53 lets five calls through at once, for all processes together: the last one's must be over.
+            aws.advance(Duration::from_secs(10)).await;
             let before = (aws.now_s(), aws.cloud().calls().len());
             let again = run(&other, Goal::Deploy, &shop(), &disk).await.unwrap();
             assert!(matches!(again, Applied::Unchanged(_)), "{}", again.plan());
             let (took, calls) = (aws.now_s() - before.0, aws.cloud().calls().len() - before.1);
             println!("{what} refresh: {calls} calls, {took:.2} s simulated");
             assert!(took <= 2.0, "{took} s");
-            // The budget is 45; the one call above it is known and listed in the changelog.
-            assert!(depth == Depth::Full || calls <= 46, "{calls} calls");
+            assert!(depth == Depth::Full || calls <= 45, "{calls} calls");
         }
     });
 }

@@ -1,5 +1,7 @@
 //! `outputs`: what the program promises, with the values that the state has.
 
+use std::collections::BTreeMap;
+
 use dr_core::store::ReadStore as _;
 use dr_core::{State, Value};
 use serde_json::json;
@@ -28,6 +30,8 @@ pub(crate) fn print(cx: &mut Context<'_, '_>, state: &State, asked: bool) -> Res
     cx.out.event(&json!({"event": "outputs", "outputs": outputs}));
     match &outputs {
         Value::Object(fields) => {
+            // By name: whether a JSON object keeps its order is the choice of whoever builds the program.
+            let fields: BTreeMap<&String, &Value> = fields.iter().collect();
             let width = fields.keys().map(|name| name.chars().count()).max().unwrap_or_default();
             for (name, value) in fields {
                 let name = cx.out.paint.bold(&format!("{name:<width$}"));

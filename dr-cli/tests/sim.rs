@@ -1,0 +1,133 @@
+//! The commands on the simulated account that is kept in the state directory, and the predictions for a two-region site.
+#![cfg(feature = "sim")]
+
+use std::path::Path;
+
+use dr_aws::constructs::{Edge, FailoverPair, SecureApi, Site, ValidatedCertificate};
+use dr_aws::regions::{EuWest1, UsEast1, UsWest2};
+use dr_aws::route53::HostedZone;
+use dr_core::{BuildErrors, Global, Output, Stack, cidr};
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+fn api() -> Result<Stack<Output<String>>, BuildErrors> {
+    Stack::build("api", |stack| stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16"))).endpoint)
+}
+
+fn pair() -> Result<Stack, BuildErrors> {
+    Stack::build("shop", |stack| {
+        let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
+        let zone = global.add("zone", HostedZone::new("example.com"));
+        let name = "origin.example.com";
+        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+        let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
+        let standby = SecureApi::new(cidr!("10.1.0.0/16"));
+        let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
+        let origin = global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby).cname(30));
+        global.add("edge", Edge::new("www.example.com", zone.id, &origin));
+    })
+}
+
+/// Exit code, output, error output.
+fn run<O>(program: fn() -> Result<Stack<O>, BuildErrors>, dir: &Path, args: &[&str]) -> (u8, String, String)
+where
+    O: dr_core::Inputs + 'static,
+    O::Args: serde::Serialize,
+{
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let args = [args, &["--state", dir.to_str().unwrap()]].concat();
+    let code = dr_cli::run(program, args, &mut out, &mut err);
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+fn done(out: &str) -> Value {
+    serde_json::from_str(out.lines().last().unwrap()).unwrap()
+}
+
+/// Goal: separate commands see one and the same account.
+#[test]
+fn the_account_outlives_the_command() {
+    let dir = tempdir().unwrap();
+    let (code, out, err) = run(api, dir.path(), &["deploy", "--json"]);
+    assert_eq!(code, 0, "{err}");
+    let deployed = done(&out);
+    let n = deployed["actions"]["create"].as_u64().unwrap();
+    assert!(n > 40 && deployed["simulated_s"].as_f64().unwrap() > 100.0, "{deployed}");
+    assert!(deployed["api_calls"]["ec2"]["CreateVpc"] == 1, "{deployed}");
+
+    let (code, out, _) = run(api, dir.path(), &["status", "--json"]);
+    assert_eq!((code, done(&out)["health"].clone()), (0, json!({"ready": n})));
+    let (code, out, err) = run(api, dir.path(), &["verify"]);
+    assert!(code == 0 && out.contains("200  https://") && out.contains("hops to instance i-"), "{out}{err}");
+    let (code, out, _) = run(api, dir.path(), &["verify", "--path", "/none", "--url", "https://nowhere.example.com/"]);
+    assert_eq!(code, 1, "{out}");
+    let (code, ..) = run(api, dir.path(), &["plan", "--detailed-exitcode"]);
+    assert_eq!(code, 0);
+
+    let (code, out, err) = run(api, dir.path(), &["destroy", "--yes", "--json"]);
+    assert_eq!(
+        (code, done(&out)["actions"].clone(), done(&out)["residue"].clone()),
+        (0, json!({"delete": n}), json!(0)),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_damaged_world_is_refused() {
+    let dir = tempdir().unwrap();
+    std::fs::write(dir.path().join("sim-world.json"), "{").unwrap();
+    let (code, _, err) = run(api, dir.path(), &["plan"]);
+    assert!(code == 5 && err.contains("the simulated world in ") && err.contains("move "), "{err}");
+}
+
+#[test]
+fn the_story_is_told_on_the_simulator_only() {
+    let dir = tempdir().unwrap();
+    let (code, _, err) = run(api, dir.path(), &["--cloud", "aws"]);
+    assert!(code == 2 && err.contains("the story is told on the simulator"), "{err}");
+}
+
+#[test]
+fn a_failover_is_predicted_from_the_program_alone() {
+    let dir = tempdir().unwrap();
+    let (code, out, _) = run(pair, dir.path(), &["rto"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r"
+    origin.example.com (failover)
+      primary  global/origin.primary
+      standby  global/origin.standby
+      noticed  global/primary.health_check: https /health, 3 bad probes in a row, 10 s apart
+      answers  kept for 30 s
+      seen by  users of global/edge.distribution (GET)
+      seconds until users are served       best typical   worst
+      connection refused                     20      48      80
+      error status                           20      48      80
+      wrong body                         never: a HTTP probe does not see this failure (wrong body)
+      bad certificate                    never: a HTTP probe does not see this failure (bad certificate)
+      no status line                         26      54     146
+      stalled body                       never: a HTTP probe does not see this failure (stalled body)
+      connect timeout                        32      60      98
+      slow connect, then no status line      38      66     164
+      and back                               20      43      86
+      longest stage: stuck request, up to 1 min 6 s of 2 min 44 s
+    ");
+    let (code, out, err) = run(pair, dir.path(), &["rto", "--target", "90"]);
+    assert_eq!(code, 3);
+    insta::assert_snapshot!(out.lines().last().unwrap(), @"  target: 90 s cannot be met at any TTL: the other stages take up to 134 s, 44 s too many");
+    insta::assert_snapshot!(err, @r"
+    error: origin.example.com misses the target of 1 min 30 s
+      cause: it may take 2 min 44 s (slow connect, then no status line)
+       hint: shorten the longest stage: the time to live, the interval, the threshold, or the timers of the origin
+    ");
+    assert_eq!(run(pair, dir.path(), &["rto", "--target", "300"]).0, 0);
+    let (code, _, err) = run(api, dir.path(), &["rto"]);
+    assert!(code == 2 && err.contains("no records among which Route 53 chooses"), "{err}");
+}
+
+#[test]
+fn the_policy_is_json() {
+    let dir = tempdir().unwrap();
+    let (code, out, _) = run(pair, dir.path(), &["permissions"]);
+    let policy: Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && policy["Statement"].is_array(), "{out}");
+}
