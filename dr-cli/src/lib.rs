@@ -60,7 +60,7 @@ mod context;
 mod error;
 mod exit;
 mod out;
-#[cfg(feature = "aws")]
+#[cfg(feature = "sim")]
 mod pair;
 mod picture;
 mod program;

@@ -1,6 +1,6 @@
 //! `verify`: requests the endpoints as somebody on the internet would, and says which hop fails.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::store::ReadStore as _;
 use dr_core::{State, Value};
@@ -136,7 +136,9 @@ fn named_urls(value: &Value, name: &str, endpoints: &mut Vec<Endpoint>) {
             items.iter().enumerate().for_each(|(at, item)| named_urls(item, &format!("{name}[{at}]"), endpoints));
         }
         Value::Object(fields) => {
-            fields.iter().for_each(|(field, item)| named_urls(item, &format!("{name} {field}"), endpoints));
+            // By name, as `outputs` prints them.
+            let fields: BTreeMap<&String, &Value> = fields.iter().collect();
+            fields.into_iter().for_each(|(field, item)| named_urls(item, &format!("{name} {field}"), endpoints));
         }
         _ => {}
     }
