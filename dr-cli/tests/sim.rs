@@ -48,8 +48,11 @@ fn done(out: &str) -> Value {
 #[test]
 fn the_account_outlives_the_command() {
     let dir = tempdir().unwrap();
+    let (code, _, err) = run(api, dir.path(), &["plan", "--no-refresh"]);
+    assert!(code == 2 && err.contains("none of them was ever read"), "{err}");
     let (code, out, err) = run(api, dir.path(), &["deploy", "--json"]);
     assert_eq!(code, 0, "{err}");
+    assert_eq!(run(api, dir.path(), &["plan", "--no-refresh", "--detailed-exitcode"]).0, 0);
     let deployed = done(&out);
     let n = deployed["actions"]["create"].as_u64().unwrap();
     assert!(n > 40 && deployed["simulated_s"].as_f64().unwrap() > 100.0, "{deployed}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use dr_core::{Observed, Plan};
+use dr_core::{Observed, Plan, PlanError};
 
 use crate::args;
 use crate::cloud::Detail;
@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::render;
+use crate::text::plural;
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Plan) -> Result<Exit, Error> {
     let opened = cx.open().await?;
@@ -19,7 +20,17 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Plan) -> Result<E
         true => Observed::unchanged(),
         false => cx.observe(&opened, &session, &state, Detail::Lean).await?,
     };
-    let plan = Plan::between(cx.graph(), &state, &observed)?;
+    let plan = Plan::between(cx.graph(), &state, &observed).map_err(|errors| {
+        // Nothing was looked for, so that something is not there was not found out.
+        let never_read = errors.0.iter().filter(|error| matches!(error, PlanError::NotFound { .. })).count();
+        match args.no_refresh && never_read > 0 {
+            true => {
+                let what = plural(never_read, "value");
+                Error::usage(format!("{what} to look up, and none of them was ever read"), "leave out `--no-refresh`")
+            }
+            false => errors.into(),
+        }
+    })?;
     render::events(cx.out, &plan);
     if !cx.out.json {
         render::plan(cx.out, &plan);
