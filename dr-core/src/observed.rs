@@ -47,6 +47,8 @@ pub enum DriftKind {
     Unknown,
     /// It exists and will never work.
     Broken,
+    /// Its ownership still names the address that it was moved from: a run was stopped in between.
+    Misnamed(Address),
 }
 
 impl Observed {
@@ -96,6 +98,10 @@ impl Observed {
                     }
                 }
                 take_in(&mut instance, data);
+                if data.address != *address && current {
+                    let kind = DriftKind::Misnamed(data.address.clone());
+                    drift.push(Drift { address: address.clone(), kind });
+                }
                 if instance.status == Status::Failed && current {
                     drift.push(Drift { address: address.clone(), kind: DriftKind::Broken });
                 }
@@ -145,7 +151,23 @@ impl Observed {
         if !unknown.is_empty() {
             found.values().flatten().for_each(|seen| known.entry(key(seen)).or_default().push(seen.data));
         }
+        // What was moved carries its old name until it is told the new one.
+        let mut missing: BTreeMap<_, (&Address, u32)> = BTreeMap::new();
+        if !unknown.is_empty() {
+            for (address, record) in &state.resources {
+                for copy in record.copies().filter(|copy| !found.contains_key(&(address.clone(), copy.generation))) {
+                    let (type_name, region) = record.home(copy);
+                    let outputs = copy.outputs.as_ref().map(ToString::to_string).unwrap_or_default();
+                    missing.insert((type_name.to_owned(), region.to_owned(), outputs), (address, copy.generation));
+                }
+            }
+        }
         for seen in unknown {
+            let tagged = seen.data.tags.is_some() && !seen.data.outputs.is_null();
+            if let Some(&(address, generation)) = missing.get(&key(&seen)).filter(|_| tagged) {
+                found.entry((address.clone(), generation)).or_default().push(seen);
+                continue;
+            }
             let known =
                 known.get(&key(&seen)).is_some_and(|others| others.iter().any(|other| other.args == seen.data.args));
             let copies = found.entry((seen.data.address.clone(), seen.data.generation)).or_default();

@@ -311,7 +311,20 @@ impl Plan {
             let ordered = step.id as usize == at && step.after.iter().all(|(before, _)| (*before as usize) < at);
             ordered && sane(step) && step.rehearse(&mut state).is_ok()
         };
-        same && start.check().is_ok() && self.steps.iter().enumerate().all(follows)
+        let mut at_one_address: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
+        self.steps.iter().for_each(|step| at_one_address.entry(&step.address).or_default().push(step));
+        // Steps without an edge between them run side by side; those of one resource may not, unless all of them delete.
+        let in_line = |steps: &Vec<&Step>| {
+            let pairs =
+                steps.iter().enumerate().flat_map(|(at, later)| steps[..at].iter().map(move |first| (*first, *later)));
+            let deletes = |step: &Step| step.action == Action::Delete;
+            pairs.into_iter().all(|(first, later)| {
+                (deletes(first) && deletes(later)) || later.after.iter().any(|(before, _)| *before == first.id)
+            })
+        };
+        same && start.check().is_ok()
+            && self.steps.iter().enumerate().all(follows)
+            && at_one_address.values().all(in_line)
     }
 }
 

@@ -43,7 +43,8 @@
 //!
 //! What the world watches, from outside of the engine: no call without a durable intent, no two objects for one resource,
 //! no object that nobody knows of after a run, a journal that can be replayed at any moment and gives a consistent state,
-//! never more calls in flight than the limits allow, no update of what cannot change in place.
+//! never more calls in flight than the limits allow, no update of what cannot change in place, nothing that does not work
+//! after a run that calls itself complete.
 
 mod cloud;
 mod faults;
@@ -494,6 +495,12 @@ impl World {
         self.shared.lock().most_in_flight
     }
 
+    /// Deletes that were asked for while something still used the object: none, when a plan has the right order.
+    #[must_use]
+    pub fn deletes_in_use(&self) -> u64 {
+        self.shared.lock().cloud.in_use
+    }
+
     /// Effects of the last process.
     #[must_use]
     pub fn effects(&self) -> u64 {
@@ -603,6 +610,13 @@ impl World {
             End::Done(Ok(applied)) => {
                 self.abandon(false);
                 self.compare(&applied);
+                if applied.is_complete() {
+                    let mut inner = self.shared.lock();
+                    let unready = inner.cloud.unready(program.name(), inner.now);
+                    if !unready.is_empty() {
+                        inner.violations.push(format!("complete, but {unready:?} do not work"));
+                    }
+                }
                 let resources = self.resources();
                 Ended::Finished(applied, resources)
             }

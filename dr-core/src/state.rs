@@ -152,11 +152,18 @@ impl Record {
 
     /// The newest of the replaced copies is in use again.
     fn restore(&mut self) {
-        let newest = self.deposed.iter().enumerate().max_by_key(|(_, copy)| copy.generation).map(|(at, _)| at);
+        let staying = self.deposed.iter().enumerate().filter(|(_, copy)| copy.status != Status::Deleting);
+        let newest = staying.max_by_key(|(_, copy)| copy.generation).map(|(at, _)| at);
         self.current = newest.map(|at| self.deposed.remove(at));
         if let Some(former) = self.current.as_mut().and_then(|copy| copy.former.take()) {
-            let Former { type_name, region, needs } = *former;
-            (self.type_name, self.region, self.needs) = (type_name, region, needs);
+            let present = Former {
+                type_name: std::mem::replace(&mut self.type_name, former.type_name),
+                region: std::mem::replace(&mut self.region, former.region),
+                needs: std::mem::replace(&mut self.needs, former.needs),
+            };
+            for old in self.deposed.iter_mut().filter(|old| old.former.is_none()) {
+                old.former = Some(Box::new(present.clone()));
+            }
         }
     }
 }
@@ -502,6 +509,29 @@ mod tests {
         ]);
         assert_eq!(back.resources, before.resources);
         assert_eq!(back.generation, 2, "the number is used up");
+    }
+
+    #[test]
+    fn a_copy_that_is_leaving_does_not_come_back() {
+        let leaving = (
+            1,
+            What::Began {
+                action: Action::Delete,
+                args: Value::Null,
+                tags: BTreeMap::new(),
+                needs: Vec::new(),
+                create: None,
+            },
+        );
+        let state = after([
+            began(1, "a.b.c", &[]),
+            (1, done(json!({"id": "1"}))),
+            leaving,
+            began(2, "a.b.c", &[]),
+            (2, refused(Certainty::NotApplied)),
+        ]);
+        let record = &state.resources["global/it"];
+        assert_eq!((record.current.as_ref(), record.deposed.len()), (None, 1));
     }
 
     #[test]

@@ -259,6 +259,21 @@ fn a_move_that_cannot_be_made_says_why() {
     assert_snapshot!(refused(&before, &still_there), @"the move of `us-east-1/main` to `us-east-1/primary`: the program still has the old address");
 }
 
+/// The lines of earlier moves stay in a program, and not everybody deploys every version of it.
+#[test]
+fn a_resource_that_was_moved_twice_is_found_where_it_was_at_first() {
+    let renamed = east(|east| {
+        east.moved("main", "primary");
+        east.moved("primary", "first");
+        let vpc = east.add("first", Vpc::new("10.0.0.0/16"));
+        east.add("web", Subnet::new(vpc.id, "10.0.1.0/24"));
+    });
+    assert_snapshot!(change(&network("10.0.1.0/24", true), &renamed), @"
+    → us-east-1/first  test.net.vpc  moved from us-east-1/main
+    1 to move, 1 unchanged
+    ");
+}
+
 #[test]
 fn a_move_to_an_address_that_is_taken_shows_that_the_other_goes() {
     let before = east(|east| {
@@ -703,6 +718,18 @@ fn a_damaged_plan_file_never_panics() {
             let _ = world.apply(&after, plan);
         }
     }
+}
+
+#[test]
+fn a_plan_file_whose_steps_of_one_resource_are_not_in_line_is_refused() {
+    let (before, after) = (network("10.0.1.0/24", true), network("10.0.2.0/24", true));
+    let mut world = deployed(&before);
+    let mut plan: serde_json::Value = serde_json::from_slice(&world.plan(&after).unwrap().save()).unwrap();
+    for step in plan["steps"].as_array_mut().unwrap() {
+        step.as_object_mut().unwrap().remove("after");
+    }
+    let loaded = Plan::load(plan.to_string().as_bytes(), &after, &world.state());
+    assert!(matches!(loaded, Err(SavedPlanError::Unsound)), "{loaded:?}");
 }
 
 fn shape(seed: u64, parts: usize) -> Program {

@@ -52,6 +52,7 @@ impl Work {
         let ended = self.run(&mut world, None);
         assert!(ended.is_complete(), "{} undisturbed: {ended:?}", self.name);
         sound(&world, self.name);
+        assert_eq!(world.deletes_in_use(), 0, "{}: what is in use is not deleted", self.name);
         (world.resources(), world)
     }
 
@@ -107,6 +108,7 @@ fn works() -> Vec<Work> {
     let resized = Shop { size: 2, ttl: 30, ..shop() };
     let renumbered = Shop { cidr: "10.9.0.0/16", ..shop() };
     let renamed = Shop { balancer: "store", port: 81, ..shop() };
+    let in_place = Shop { internal: false, ..shop() };
     let both = Shop { cidr: "10.9.0.0/16", balancer: "store", ttl: 30, ..shop() };
     let alone = Shop { standby: false, ..shop() };
     let moved = Shop { net: "network", ..shop() };
@@ -117,6 +119,7 @@ fn works() -> Vec<Work> {
         Work::deploy("update", Some(shop()), &resized),
         Work::deploy("replace, the new one first", Some(shop()), &renumbered),
         Work::deploy("replace, the old one first", Some(shop()), &renamed),
+        Work::deploy("replace in the place of the old one", Some(shop()), &in_place),
         Work::deploy("replace both ways in one chain", Some(shop()), &both),
         Work::deploy("shrink", Some(shop()), &alone),
         Work::deploy("grow", Some(alone), &shop()),
@@ -164,6 +167,12 @@ fn a_replacement_whose_old_copy_goes_first_converges_after_any_crash() {
     (0..3).for_each(|seed| work("replace, the old one first").sweep(seed));
 }
 
+/// Goal: what has the same name as its predecessor waits until that is gone, also when an earlier process had it deleted.
+#[test]
+fn a_replacement_in_the_same_place_converges_after_any_crash() {
+    (0..3).for_each(|seed| work("replace in the place of the old one").sweep(seed));
+}
+
 #[test]
 fn a_chain_of_both_replacements_converges_after_any_crash() {
     (0..2).for_each(|seed| work("replace both ways in one chain").sweep(seed));
@@ -184,6 +193,40 @@ fn a_move_that_crashes_anywhere_keeps_the_resources() {
     assert!(work.run(&mut world, None).is_complete());
     assert_eq!(world.count(Operation::Create), created, "moving creates nothing");
     assert_eq!(world.count(Operation::Delete), 0, "moving deletes nothing");
+}
+
+/// Goal: what was moved and still carries its old name is known by the state, with its order and its protection.
+#[test]
+fn a_move_that_was_stopped_before_the_provider_knew_is_told_later() {
+    let program = |name: &str, moved: bool| {
+        east(|east| {
+            if moved {
+                east.moved("vpc", name);
+            }
+            let vpc = east.add(name, Vpc::new("10.0.0.0/16").protect());
+            east.add("subnet", Subnet::new(vpc.id, "10.0.0.0/24"));
+        })
+    };
+    let mut world = world(0);
+    deploy(&mut world, &program("vpc", false));
+    world.script(|called| (called.operation == Operation::Adopt).then(|| Fault::refused(Class::Denied)));
+    assert!(!world.deploy(&program("network", true)).is_complete());
+    world.script(|_| None);
+    // Also when the line of the move is gone from the program by then.
+    for moved in [true, false] {
+        let plan = world.plan(&program("network", moved)).expect("there is a plan");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(plan, @"
+            ! us-east-1/network still carries the name us-east-1/vpc
+            → us-east-1/network  test.net.vpc  it still carries the name us-east-1/vpc
+            1 to move, 1 unchanged
+            ");
+        }
+    }
+    assert!(world.plan(&east(|_| {})).is_err(), "it is still protected");
+    deploy(&mut world, &program("network", false));
+    settled(&mut world, &program("network", false), "told");
+    assert_eq!((world.count(Operation::Create), world.count(Operation::Delete)), (2, 0));
 }
 
 #[test]
@@ -461,6 +504,46 @@ fn a_call_that_always_fails_is_given_up_and_stops_only_what_depends_on_it() {
         settled(&mut world, &program, kind);
         sound(&world, kind);
     }
+}
+
+/// Goal: patience with one kind of answer does not use up that with another.
+#[test]
+fn one_unanswered_call_after_many_throttled_ones_is_made_again() {
+    for last in [Fault::Unanswered, Fault::AnswerLost, Fault::refused(Class::Eventual), Fault::refused(Class::Stale)] {
+        let mut world = world(0);
+        let shown = last.clone();
+        world.script(move |called: &Called| match (called.operation, called.type_name, called.nth) {
+            (Operation::Create, "test.net.vpc", 1..12) => Some(Fault::refused(Class::Throttled)),
+            (Operation::Create, "test.net.vpc", 12) => Some(last.clone()),
+            _ => None,
+        });
+        let ended = world.deploy(&shop().stack());
+        assert!(ended.is_complete(), "{shown:?}: {ended:?}");
+        sound(&world, "throttled");
+    }
+}
+
+/// Goal: a create whose answer was lost is not forgotten because a later try was refused.
+#[test]
+fn a_lost_answer_followed_by_a_refusal_is_still_asked_about() {
+    let program = east(|east| {
+        east.add("vpc", Vpc::new("10.0.0.0/16"));
+    });
+    let mut world = world(0);
+    world.hide_new(Duration::from_secs(60));
+    world.script(|called: &Called| match (called.operation, called.nth) {
+        (Operation::Create, 1) => Some(Fault::AnswerLost),
+        (Operation::Create, _) => Some(Fault::refused(Class::Denied)),
+        _ => None,
+    });
+    let ended = world.deploy(&program);
+    assert_eq!(ended.report().expect("it ran").unknown.len(), 1, "{ended:?}");
+    assert_eq!(world.ids("us-east-1/vpc").len(), 1);
+    world.script(|_| None);
+    world.wait(60_000);
+    // The program no longer has it, so only the state leads to it.
+    deploy(&mut world, &common::nothing("demo"));
+    assert_eq!(world.resources(), [] as [&str; 0]);
 }
 
 #[test]
@@ -775,6 +858,29 @@ fn live(world: &mut World, random: &mut Random, seed: u64, stack: &Graph, place:
     }
     assert!(ended.is_complete(), "{place}: {ended:?}");
     sound(world, place);
+}
+
+/// Goal: in good weather the order of the plan alone suffices: nothing is ever asked to go while something uses it.
+#[test]
+fn random_changes_in_good_weather_never_delete_what_is_in_use() {
+    for seed in 0..150 {
+        let mut random = Random::new(seed, "good weather");
+        let parts = 4 + usize::try_from(random.below(14)).unwrap_or_default();
+        let mut program = Program::random(&mut random, parts);
+        let mut world = random_world(seed);
+        for version in 0..4 {
+            let place = format!("seed {seed}, version {version}");
+            let stack = program.stack();
+            deploy(&mut world, &stack);
+            sound(&world, &place);
+            settled(&mut world, &stack, &place);
+            assert_eq!(world.deletes_in_use(), 0, "{place}");
+            program = program.changed(&mut random);
+        }
+        let ended = world.destroy(&program.stack());
+        assert!(ended.is_complete(), "seed {seed}: {ended:?}");
+        assert_eq!((world.deletes_in_use(), world.resources().len()), (0, 0), "seed {seed}");
+    }
 }
 
 /// More lives, or the one whose seed a failing test has printed:

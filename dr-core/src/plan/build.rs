@@ -7,7 +7,7 @@ use crate::address::Address;
 use crate::diff;
 use crate::error::{Action, CloudError};
 use crate::graph::{Graph, Node};
-use crate::observed::{Drift, Observed};
+use crate::observed::{Drift, DriftKind, Observed};
 use crate::resource::{Kind, Need, OnRemove, Replacement};
 use crate::state::{FORMAT, Instance, PINNED, State, Status};
 use crate::value::{self, Value};
@@ -33,6 +33,7 @@ impl Plan {
         let unmoved = (!graph.moves.is_empty()).then(|| corrected.clone());
         let mut planner = Planner::new(graph, corrected, observed);
         planner.moves();
+        planner.misnamed(&drift);
         planner.forward();
         planner.backward();
         planner.renames();
@@ -162,7 +163,9 @@ impl<'a> Planner<'a> {
                 .state
                 .resources
                 .keys()
-                .filter_map(|address| moved_address(address.as_str(), old, new).map(|to| (address.clone(), to)))
+                .filter_map(|address| {
+                    moved_address(address.as_str(), old, new).map(|to| (address.clone(), self.moved_on(to)))
+                })
                 .collect();
             for (from, to) in matching {
                 let fail = |why: &str| PlanError::Move { old: old.clone(), new: new.clone(), why: why.to_owned() };
@@ -211,6 +214,36 @@ impl<'a> Planner<'a> {
                 self.old_needs.values_mut().for_each(rename);
             }
         }
+    }
+
+    /// What an earlier run moved without telling the provider gets its new ownership now.
+    fn misnamed(&mut self, drift: &[Drift]) {
+        for Drift { address, kind } in drift {
+            let DriftKind::Misnamed(old) = kind else { continue };
+            let record = self.state.resources.get(address).filter(|_| self.graph.get(address.as_str()).is_some());
+            let Some((record, current)) = record.and_then(|record| Some((record, record.current.as_ref()?))) else {
+                continue;
+            };
+            let mut step = self.step(Action::Adopt, address, &record.type_name, &record.region, current);
+            step.reason = Some(format!("it still carries the name {old}"));
+            step.expected_s = 1.0;
+            let id = self.push_forward(step);
+            self.adopts.insert(address.clone(), id);
+        }
+    }
+
+    /// Where the program has what was moved to this address: it may have been moved again since.
+    fn moved_on(&self, mut to: String) -> String {
+        for _ in 0..self.graph.moves.len() {
+            if self.graph.get(&to).is_some() {
+                break;
+            }
+            match self.graph.moves.iter().find_map(|(old, new)| moved_address(&to, old, new)) {
+                Some(next) => to = next,
+                None => break,
+            }
+        }
+        to
     }
 
     /// One pass over the program in topological order.

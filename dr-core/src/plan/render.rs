@@ -13,6 +13,7 @@ impl fmt::Display for Plan {
             match &drift.kind {
                 DriftKind::Gone => writeln!(f, "! {} was deleted by somebody else", drift.address)?,
                 DriftKind::Unknown => writeln!(f, "! {} was found by its ownership and taken in", drift.address)?,
+                DriftKind::Misnamed(old) => writeln!(f, "! {} still carries the name {old}", drift.address)?,
                 DriftKind::Broken => writeln!(f, "! {} exists and will never work", drift.address)?,
                 DriftKind::Changed(changes) => {
                     writeln!(f, "! {} was changed by somebody else", drift.address)?;

@@ -218,6 +218,8 @@ pub(super) struct Cloud {
     /// Output texts by which objects refer to each other.
     handles: BTreeMap<String, usize>,
     random: Random,
+    /// Deletes that were asked for while something still used the object.
+    pub(super) in_use: u64,
     /// How long new objects are left out of lists.
     pub(super) hidden_ms: u64,
     /// What must never be asked of a cloud by a correct engine.
@@ -232,6 +234,7 @@ impl Cloud {
             published: Vec::new(),
             handles: BTreeMap::new(),
             random: Random::new(seed, "cloud"),
+            in_use: 0,
             hidden_ms: 0,
             misuse: Vec::new(),
         }
@@ -360,6 +363,7 @@ impl Cloud {
     ) -> Result<Value, CloudError> {
         let at = self.locate(schema, owner, prior, now, Operation::Update)?;
         self.check_references(schema, &args, now, Operation::Update)?;
+        let takes = self.behaviour(schema).create_ms.unwrap_or_else(|| seconds(schema.create_s));
         let object = &mut self.objects[at];
         let fixed = schema.fields.iter().filter(|field| field.replace);
         for field in fixed {
@@ -369,6 +373,8 @@ impl Cloud {
         }
         let config = Config { args, tags: owner.tags.clone(), ..object.config().clone() };
         object.history.push((now, config));
+        // What takes long to make takes a while to change.
+        object.ready = object.ready.max(now + takes / 4);
         Ok(object.outputs.clone())
     }
 
@@ -388,8 +394,10 @@ impl Cloud {
         };
         let id = self.objects[at].id.clone();
         let user = self.live(now).find(|user| user.id != id && self.refers(&user.config().args, at));
+        let user = user.map(|user| user.id.clone());
+        self.in_use += u64::from(user.is_some());
         if let (Some(user), true) = (user, behaviour.held) {
-            let message = format!("{} still uses {id}", user.id);
+            let message = format!("{user} still uses {id}");
             return Err(refusal(
                 Operation::Delete,
                 schema.type_name,
@@ -586,6 +594,12 @@ impl Cloud {
         let mut refers = false;
         texts(args, &mut |text| refers |= self.handles.get(text) == Some(&to));
         refers
+    }
+
+    /// The objects of a stack that do not work (yet).
+    pub(super) fn unready(&self, stack: &str, now: u64) -> Vec<String> {
+        let own = self.live(now).filter(|object| object.config().stack == stack);
+        own.filter(|object| object.health(now) != Health::Ready).map(|object| object.id.clone()).collect()
     }
 
     /// Whether one of the copies that a state knows is this object.

@@ -90,6 +90,8 @@ pub struct Route<R: Region = Anywhere> {
 pub struct Balancer<R: Region = Anywhere> {
     #[input(replace)]
     name: String,
+    #[input(replace)]
+    internal: bool,
     #[input(accepted)]
     subnets: Vec<Input<SubnetId<R>>>,
     size: u32,
@@ -211,7 +213,7 @@ impl<R: Region> Server<R> {
 
 impl<R: Region> Balancer<R> {
     pub fn new(name: &str, subnet: Output<SubnetId<R>>) -> Self {
-        Balancer { name: name.to_owned(), subnets: vec![subnet.into_input()], size: 1 }
+        Balancer { name: name.to_owned(), internal: true, subnets: vec![subnet.into_input()], size: 1 }
     }
 }
 
@@ -271,6 +273,7 @@ pub struct Shop {
     pub size: u32,
     pub balancer: &'static str,
     pub port: u32,
+    pub internal: bool,
     pub standby: bool,
     pub ttl: u32,
     pub retain_vpc: bool,
@@ -281,7 +284,7 @@ pub struct Shop {
 impl Default for Shop {
     fn default() -> Self {
         let (cidr, balancer, net) = ("10.0.0.0/16", "shop", "net");
-        Shop { cidr, size: 1, balancer, port: 80, standby: true, ttl: 60, retain_vpc: false, net }
+        Shop { cidr, size: 1, balancer, port: 80, internal: true, standby: true, ttl: 60, retain_vpc: false, net }
     }
 }
 
@@ -319,7 +322,7 @@ impl Shop {
         let route = net.add("route", Route { table: table.id.into_input(), to: "0.0.0.0/0".to_owned(), via });
         let server = Server::new(subnet.id, image.image).size(self.size).after(&route);
         let server = scope.add("server", server);
-        let balancer = Balancer { size: self.size, ..Balancer::new(self.balancer, subnet.id) };
+        let balancer = Balancer { size: self.size, internal: self.internal, ..Balancer::new(self.balancer, subnet.id) };
         let balancer = scope.add("balancer", balancer);
         let (port, server) = (self.port, server.id.into_input());
         scope.add("listener", Listener { balancer: balancer.id.into_input(), port, server });
