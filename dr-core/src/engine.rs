@@ -395,6 +395,10 @@ impl Run {
                 self.finished = true;
                 return Some(Effect::Done(Box::new(self.report())));
             }
+            if self.is_stuck() {
+                self.give_up();
+                continue;
+            }
             let next = self.next_time();
             if next.is_some() && next != self.announced {
                 self.announced = next;
@@ -456,6 +460,20 @@ impl Run {
             return self.abandoned || grace_over || (self.in_flight == 0 && durable);
         }
         self.open == 0 && durable
+    }
+
+    /// Nothing is under way and nothing will come, but steps are open: the steps of the plan wait for each other.
+    fn is_stuck(&self) -> bool {
+        !self.is_stopping() && self.open > 0 && self.in_flight == 0 && self.timers.is_empty()
+    }
+
+    /// An error is better than a run that never ends.
+    fn give_up(&mut self) {
+        for id in 0..self.tracks.len() as StepId {
+            if self.tracks[id as usize].phase == Phase::Waiting {
+                self.fail(id, retry::internal("Stuck", "it waits for a step that waits for it".to_owned()));
+            }
+        }
     }
 
     fn next_time(&self) -> Option<Time> {
@@ -957,4 +975,31 @@ fn never_answered() -> CloudError {
     let mut error = retry::internal("NoAnswer", "an earlier run made this call and never got its answer".to_owned());
     error.certainty = Certainty::Unknown;
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+
+    fn step(id: StepId, after: StepId) -> Step {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "action": "delete", "address": format!("global/it{id}"), "type_name": "test.thing", "region": "r",
+            "generation": 1, "token": "", "inputs": null, "tags": {}, "needs": [], "on_remove": "destroy",
+            "after": [[after, "ready"]], "changes": [], "reason": null, "replacement": false, "from": null,
+            "expected_s": 1.0, "blocked": null, "declared_at": null,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_run_whose_steps_wait_for_each_other_ends() {
+        let graph = Graph::empty("demo");
+        let state = State::new("demo", "lineage");
+        let mut plan = Plan::between(&graph, &state, &crate::observed::Observed::unchanged()).unwrap();
+        plan.steps = vec![step(0, 1), step(1, 0)];
+        let mut run = Run::new(plan, &graph, Limits::default(), Time(0));
+        let Some(Effect::Done(report)) = run.poll() else { panic!("it is not over") };
+        assert_eq!(report.failed.len() + report.skipped.len(), 2, "{report:?}");
+    }
 }

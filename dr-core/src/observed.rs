@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::provider::{FoundData, Health};
 use crate::resource::{Kind, OnRemove};
 use crate::state::{Former, Instance, PINNED, Record, State, Status};
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// What bulk reads gave.
 #[derive(Debug, Clone, Default)]
@@ -146,7 +146,7 @@ impl Observed {
         }
         // Without tags an object is found for everything that has its natural key. When a resource has another name in the
         // program now, that is the old name as well as the new one; and it is one object.
-        let key = |seen: &Seen<'_>| (seen.type_name.to_owned(), seen.region.to_owned(), seen.data.outputs.to_string());
+        let key = |seen: &Seen<'_>| (seen.type_name.to_owned(), seen.region.to_owned(), value::canonical(&seen.data.outputs));
         let mut known: BTreeMap<_, Vec<&FoundData>> = BTreeMap::new();
         if !unknown.is_empty() {
             found.values().flatten().for_each(|seen| known.entry(key(seen)).or_default().push(seen.data));
@@ -157,7 +157,7 @@ impl Observed {
             for (address, record) in &state.resources {
                 for copy in record.copies().filter(|copy| !found.contains_key(&(address.clone(), copy.generation))) {
                     let (type_name, region) = record.home(copy);
-                    let outputs = copy.outputs.as_ref().map(ToString::to_string).unwrap_or_default();
+                    let outputs = copy.outputs.as_ref().map(value::canonical).unwrap_or_default();
                     missing.insert((type_name.to_owned(), region.to_owned(), outputs), (address, copy.generation));
                 }
             }

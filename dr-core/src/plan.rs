@@ -17,7 +17,7 @@ use crate::journal::{Entry, New, What};
 use crate::observed::Drift;
 use crate::resource::{Need, OnRemove};
 use crate::state::{FORMAT, IllegalEntry, State};
-use crate::value::Value;
+use crate::value::{self, Value};
 
 /// The number of a step in its plan.
 pub type StepId = u32;
@@ -370,7 +370,7 @@ pub fn digest(graph: &Graph) -> String {
         part(node.address.as_str().as_bytes());
         part(node.schema.type_name.as_bytes());
         part(node.region.as_bytes());
-        part(node.inputs.to_string().as_bytes());
+        part(value::canonical(&node.inputs).as_bytes());
         part(format!("{:?}{:?}", node.tags, node.on_remove).as_bytes());
         for (need, how) in graph.needs(node.address.as_str()) {
             part(need.address.as_str().as_bytes());

@@ -541,6 +541,40 @@ pub(crate) fn texts<'v>(value: &'v Value, visit: &mut dyn FnMut(&'v str)) {
     }
 }
 
+/// The value as a text like JSON whose keys are sorted: the same for equal values, whatever order their maps keep.
+pub(crate) fn canonical(value: &Value) -> String {
+    fn write(value: &Value, out: &mut String) {
+        let mut separator = "";
+        match value {
+            Value::Array(items) => {
+                out.push('[');
+                for item in items {
+                    out.push_str(std::mem::replace(&mut separator, ","));
+                    write(item, out);
+                }
+                out.push(']');
+            }
+            Value::Object(entries) => {
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_unstable_by_key(|(key, _)| *key);
+                out.push('{');
+                for (key, item) in entries {
+                    let _ = fmt::Write::write_fmt(out, format_args!("{separator}{key:?}:"));
+                    separator = ",";
+                    write(item, out);
+                }
+                out.push('}');
+            }
+            scalar => {
+                let _ = fmt::Write::write_fmt(out, format_args!("{scalar}"));
+            }
+        }
+    }
+    let mut out = String::new();
+    write(value, &mut out);
+    out
+}
+
 /// Replaces references by what `known` answers for them; those it does not know stay, and the result tells whether any did.
 #[must_use]
 pub fn resolve<'k>(value: &Value, known: &dyn Fn(&Reference<'_>) -> Option<&'k Value>) -> (Value, bool) {
@@ -653,6 +687,15 @@ mod tests {
 
     fn output(node: u32) -> Output<String> {
         Output::of(Origin { build: 1, node }, "id")
+    }
+
+    #[test]
+    fn the_canonical_text_does_not_depend_on_the_order_of_keys() {
+        let one: Value = serde_json::from_str(r#"{"a": {"x": 1, "y": [true, null]}, "b": "t\"ext"}"#).unwrap();
+        let other: Value = serde_json::from_str(r#"{"b": "t\"ext", "a": {"y": [true, null], "x": 1}}"#).unwrap();
+        assert_eq!(canonical(&one), r#"{"a":{"x":1,"y":[true,null]},"b":"t\"ext"}"#);
+        assert_eq!(canonical(&one), canonical(&other));
+        assert_ne!(canonical(&json!([1, 2])), canonical(&json!([2, 1])));
     }
 
     #[test]

@@ -361,6 +361,24 @@ fn drift_is_shown_and_repaired() {
     ");
 }
 
+/// What gives other values for as long as it is changed gives the old ones again: nothing that takes them is changed.
+#[test]
+fn what_drift_gave_to_others_goes_with_its_repair() {
+    let program = network("10.0.1.0/24", true);
+    let mut world = deployed(&program);
+    world.alter("us-east-1/main", |args| args["dns"] = json!(false));
+    let mut observed = world.observe(&program);
+    let main = observed.found.iter_mut().find(|(_, _, data)| data.address.as_str() == "us-east-1/main").unwrap();
+    main.2.outputs["id"] = json!("vpc-drifted");
+    assert_snapshot!(Plan::between(&program, &world.state(), &observed).unwrap(), @"
+    ! us-east-1/main was changed by somebody else
+        dns  true → false
+    ~ us-east-1/main  test.net.vpc
+        dns  false → true
+    1 to update, 1 unchanged
+    ");
+}
+
 #[test]
 fn drift_of_what_cannot_change_in_place_is_repaired_by_a_replacement() {
     let program = network("10.0.1.0/24", true);

@@ -19,11 +19,12 @@ impl Plan {
     /// All reasons why there is none: protected resources, undeclared renames, failed lookups, impossible moves.
     pub fn between(graph: &Graph, state: &State, observed: &Observed) -> Result<Plan, PlanErrors> {
         let (corrected, drift) = observed.reconcile(graph, state);
-        Plan::from_corrected(graph, corrected, drift, observed)
+        Plan::from_corrected(graph, state, corrected, drift, observed)
     }
 
     fn from_corrected(
         graph: &Graph,
+        recorded: &State,
         corrected: State,
         drift: Vec<Drift>,
         observed: &Observed,
@@ -31,7 +32,7 @@ impl Plan {
         let (lineage, serial) = (corrected.lineage.clone(), corrected.serial);
         // The run itself makes the moves, so it starts from the state without them.
         let unmoved = (!graph.moves.is_empty()).then(|| corrected.clone());
-        let mut planner = Planner::new(graph, corrected, observed);
+        let mut planner = Planner::new(graph, recorded, corrected, observed);
         planner.moves();
         planner.misnamed(&drift);
         planner.forward();
@@ -82,7 +83,7 @@ impl Plan {
         let (corrected, drift) = observed.reconcile(graph, state);
         let mut empty = Graph::empty(graph.name());
         empty.schemas = graph.schemas();
-        Plan::from_corrected(&empty, corrected, drift, observed)
+        Plan::from_corrected(&empty, state, corrected, drift, observed)
     }
 }
 
@@ -98,6 +99,8 @@ enum Known {
 
 struct Planner<'a> {
     graph: &'a Graph,
+    /// The state before it was corrected by what was observed.
+    recorded: &'a State,
     state: State,
     observed: &'a Observed,
     steps: Vec<Step>,
@@ -131,13 +134,14 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(graph: &'a Graph, state: State, observed: &'a Observed) -> Self {
+    fn new(graph: &'a Graph, recorded: &'a State, state: State, observed: &'a Observed) -> Self {
         let old_needs = state.resources.iter().map(|(a, r)| (a.clone(), r.all_needs())).collect();
         Planner {
             pinned: Vec::new(),
             unpinned: Vec::new(),
             next_generation: state.generation + 1,
             graph,
+            recorded,
             state,
             observed,
             steps: Vec::new(),
@@ -371,7 +375,7 @@ impl<'a> Planner<'a> {
             self.delete_first.insert(node.address.clone());
         }
         let Some(current) = record.and_then(|record| record.current.clone()) else {
-            self.create(node, inputs, needs, None, Vec::new());
+            self.create(node, needs, None, Vec::new());
             return;
         };
         let (type_name, region) = record.map(|r| (r.type_name.clone(), r.region.clone())).unwrap_or_default();
@@ -395,14 +399,14 @@ impl<'a> Planner<'a> {
             Some("it exists and will never work".to_owned())
         } else if current.status == Status::Creating && current.outputs.is_none() {
             // The create call has no known answer and nothing could be read: asked about by the step itself.
-            self.create(node, inputs, needs, Some(&current), Vec::new());
+            self.create(node, needs, Some(&current), Vec::new());
             return;
         } else {
             let fixed: Vec<_> = changes.iter().filter(|c| c.replace).map(|c| format!("`{}`", c.field)).collect();
             (!fixed.is_empty()).then(|| format!("{} cannot change in place", fixed.join(" and ")))
         };
         if let Some(reason) = reason {
-            self.replace(node, inputs, needs, reason, changes);
+            self.replace(node, needs, reason, changes);
             return;
         }
         let tags = diff::tags(&current.tags, &node.tags);
@@ -432,6 +436,14 @@ impl<'a> Planner<'a> {
         step.on_remove = node.on_remove;
         step.expected_s = if action == Action::Settle { node.schema.create_s } else { 1.0 };
         step.declared_at = Some(node.declared_at.clone());
+        if action == Action::Update {
+            // What somebody else has changed is changed back, and what it gives with it.
+            let recorded = self.recorded.instance(node.address.as_str(), current.generation);
+            let drifted = recorded.filter(|recorded| recorded.args != current.args);
+            if let Some(outputs) = drifted.and_then(|recorded| recorded.outputs.clone()) {
+                self.known.insert(node.address.as_str(), Known::Outputs(outputs));
+            }
+        }
         if action == Action::Settle {
             step.reason = Some("an earlier run left it unfinished".to_owned());
         } else if step.changes.is_empty() {
@@ -443,7 +455,6 @@ impl<'a> Planner<'a> {
     fn create(
         &mut self,
         node: &'a Node,
-        _resolved: Value,
         needs: Vec<Address>,
         again: Option<&Instance>,
         changes: Vec<diff::Change>,
@@ -479,7 +490,6 @@ impl<'a> Planner<'a> {
     fn replace(
         &mut self,
         node: &'a Node,
-        inputs: Value,
         needs: Vec<Address>,
         reason: String,
         changes: Vec<diff::Change>,
@@ -491,7 +501,7 @@ impl<'a> Planner<'a> {
         // A value of the new one is needed, which comes after the old one is gone, which comes after this old one is gone.
         let forced = needs.iter().any(|need| self.delete_first.contains(need) && !self.is_order_only(node, need));
         let delete_first = forced || node.schema.replacement == Replacement::DeleteFirst;
-        let id = self.create(node, inputs, needs, None, changes);
+        let id = self.create(node, needs, None, changes);
         self.steps[id as usize].replacement = true;
         self.steps[id as usize].reason = Some(reason.clone());
         self.replaced.insert(node.address.clone());
@@ -566,7 +576,7 @@ impl<'a> Planner<'a> {
             let record =
                 self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
             if let Some(current) = record.and_then(|record| record.current.as_ref()) {
-                gone.insert((&step.type_name, &step.region, current.args.to_string()), &step.address);
+                gone.insert((&step.type_name, &step.region, value::canonical(&current.args)), &step.address);
             }
         }
         if gone.is_empty() {
@@ -582,7 +592,7 @@ impl<'a> Planner<'a> {
             if !complete {
                 continue;
             }
-            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), inputs.to_string()))
+            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), value::canonical(&inputs)))
                 && !accepted.contains(&(old.as_str(), step.address.as_str()))
             {
                 errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
