@@ -3,11 +3,12 @@
 //! What it guarantees: a [`Effect::Call`] that changes the cloud follows only the event that its `Began` entry is durable;
 //! a failed step stops only what depends on it; waits overlap, since a step waits for exactly what its edges name.
 
+mod event;
 mod report;
 mod retry;
+mod schedule;
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::address::Address;
@@ -19,175 +20,10 @@ use crate::resource::Need;
 use crate::state::{Instance, State};
 use crate::value::{self, Value};
 
+pub use event::{Answer, Call, CallKind, Effect, Event, Limits, Notice, Time};
 pub use report::{Outcome, Report};
 use retry::Decision;
-
-/// Milliseconds on a clock that only goes forward; the engine is told the time and never reads it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Time(pub u64);
-
-impl Time {
-    /// This time and a duration later.
-    #[must_use]
-    pub fn after(self, duration: Duration) -> Time {
-        Time(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    /// How long after `earlier`; zero when it is not after it.
-    #[must_use]
-    pub fn since(self, earlier: Time) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-}
-
-/// The bounds of a run.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Limits {
-    /// Calls in flight at once. Default 64.
-    pub calls: usize,
-    /// Calls in flight at once for one service of one region. Default 24.
-    pub calls_per_service: usize,
-    /// How often a call is made that fails without an answer. Default 6.
-    pub attempts: u32,
-    /// How long something just created may stay invisible. Default 5 minutes.
-    pub eventual: Duration,
-    /// How long a deletion waits for what still uses the resource. Default 20 minutes.
-    pub dependency: Duration,
-    /// How long throttling is borne. Default 15 minutes.
-    pub throttled: Duration,
-    /// How long a resource may take until it works or is gone, at least; ten times the typical time if that is more.
-    /// Default 15 minutes.
-    pub settle: Duration,
-    /// How long after a cancel answers in flight are waited for. Default 8 seconds, inside a CI's grace period of ten.
-    pub grace: Duration,
-    /// Multiplies every wait between calls: below 1 in front of an emulator whose states take less time. Default 1.
-    pub scale: f64,
-    /// The seed of the jitter.
-    pub seed: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            calls: 64,
-            calls_per_service: 24,
-            attempts: 6,
-            eventual: Duration::from_secs(5 * 60),
-            dependency: Duration::from_secs(20 * 60),
-            throttled: Duration::from_secs(15 * 60),
-            settle: Duration::from_secs(15 * 60),
-            grace: Duration::from_secs(8),
-            scale: 1.0,
-            seed: 0,
-        }
-    }
-}
-
-/// What happened outside.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// Every entry up to and including this sequence number is durable.
-    Persisted(u64),
-    /// An entry could not be made durable: no new call is begun.
-    StoreFailed(String),
-    /// A call was answered.
-    Returned(StepId, Result<Answer, CloudError>),
-    /// Time has passed.
-    Clock,
-    /// The user wants to stop: once, answers in flight are waited for; twice, they are not.
-    Cancel,
-}
-
-/// What is to be done outside.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Make an entry durable, in the order given; several may be made durable together.
-    Persist(Entry),
-    /// Make a call.
-    Call(StepId, Call),
-    /// Come back at this time unless something happens before.
-    WaitUntil(Time),
-    /// The run is over.
-    Done(Box<Report>),
-}
-
-/// A call to a provider.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// The type whose provider is called.
-    pub type_name: String,
-    /// Its region at the provider.
-    pub region: String,
-    /// What is called.
-    pub kind: CallKind,
-}
-
-/// Which function of a provider is called.
-#[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "the arguments are those of `Provider`")]
-pub enum CallKind {
-    /// Is it there? Asked when the answer to a create is not known.
-    Find(WantedData),
-    Create {
-        owner: Owner,
-        args: Value,
-    },
-    Update {
-        owner: Owner,
-        prior: PriorData,
-        args: Value,
-    },
-    Delete {
-        owner: Owner,
-        prior: PriorData,
-    },
-    Ready {
-        owner: Owner,
-        current: PriorData,
-    },
-    Gone {
-        owner: Owner,
-        prior: PriorData,
-    },
-    Adopt {
-        owner: Owner,
-        current: PriorData,
-    },
-}
-
-/// What a call gave.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
-    /// The outputs after a create or an update.
-    Outputs(Value),
-    /// A delete or an adoption was answered.
-    Done,
-    /// The answer to "does it work?".
-    Ready(Settled<Value>),
-    /// The answer to "is it gone?".
-    Gone(Settled<()>),
-    /// The answer to "is it there?".
-    Found(Option<Box<FoundData>>),
-}
-
-/// What a watcher of a run is told.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Notice {
-    /// A step has started.
-    Began(StepId),
-    /// Its call was answered; what it made does not work yet, or has not left yet.
-    Accepted(StepId),
-    /// A call is made again at this time, after this answer.
-    Retrying(StepId, Time, CloudError),
-    /// A step is done.
-    Done(StepId),
-    /// A step was given up.
-    Failed(StepId, StepError),
-    /// A step is not done, because what it needs failed.
-    Skipped(StepId),
-}
+use schedule::{Lane, Urgency};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ask {
@@ -278,19 +114,6 @@ pub struct Run {
 
 /// Before the name of the stack in the ownership of what was retained: no stack has such a name.
 const RETAINED: &str = "retained:";
-
-/// Milliseconds of work behind a step, ordered.
-type Urgency = u64;
-
-/// The steps of one service in one region that wait for a place.
-#[derive(Debug, Default)]
-struct Lane {
-    /// Steps to begin, the more urgent first.
-    queue: BinaryHeap<(Urgency, Reverse<StepId>)>,
-    /// Calls that are due: they go before steps to begin, since they end something.
-    woken: VecDeque<(StepId, Ask)>,
-    in_flight: usize,
-}
 
 impl Run {
     /// A run of a plan that starts at `now`. `secrets` are those of the running program (see [`Graph`](crate::Graph)).
@@ -474,71 +297,6 @@ impl Run {
                 self.fail(id, retry::internal("Stuck", "it waits for a step that waits for it".to_owned()));
             }
         }
-    }
-
-    fn next_time(&self) -> Option<Time> {
-        match self.cancelled {
-            Some(at) => Some(at.after(self.limits.grace)),
-            None => self.timers.first().map(|(time, _)| *time),
-        }
-    }
-
-    fn wake(&mut self) {
-        while let Some(&(time, id)) = self.timers.first() {
-            if time > self.now {
-                break;
-            }
-            self.timers.pop_first();
-            if let Phase::Sleeping(ask) = self.tracks[id as usize].phase {
-                self.due(id, ask);
-            }
-        }
-    }
-
-    fn lane(&mut self, id: StepId) -> &mut Lane {
-        &mut self.lanes[self.lane_of[id as usize] as usize]
-    }
-
-    fn enqueue(&mut self, id: StepId) {
-        self.tracks[id as usize].phase = Phase::Queued;
-        let urgency = self.urgency[id as usize];
-        self.lane(id).queue.push((urgency, Reverse(id)));
-    }
-
-    fn due(&mut self, id: StepId, ask: Ask) {
-        self.tracks[id as usize].phase = Phase::Woken(ask);
-        self.lane(id).woken.push_back((id, ask));
-    }
-
-    fn take_place(&mut self, id: StepId) {
-        self.in_flight += 1;
-        self.lane(id).in_flight += 1;
-    }
-
-    fn free_place(&mut self, id: StepId) {
-        self.in_flight -= 1;
-        self.lane(id).in_flight -= 1;
-    }
-
-    /// Starts one step or one due call, if there is one and a place for it.
-    fn start_next(&mut self) -> bool {
-        if self.is_stopping() || self.in_flight >= self.limits.calls {
-            return false;
-        }
-        let per_service = self.limits.calls_per_service;
-        let has_place = |lane: &Lane| lane.in_flight < per_service;
-        let due = self.lanes.iter_mut().filter(|lane| has_place(lane)).find_map(|lane| lane.woken.pop_front());
-        if let Some((id, ask)) = due {
-            self.take_place(id);
-            self.call(id, ask);
-            return true;
-        }
-        let heads = self.lanes.iter().enumerate().filter(|(_, lane)| has_place(lane));
-        let most_urgent = heads.filter_map(|(at, lane)| Some((*lane.queue.peek()?, at))).max();
-        let Some((_, at)) = most_urgent else { return false };
-        let Some((_, Reverse(id))) = self.lanes[at].queue.pop() else { return false };
-        self.begin(id);
-        true
     }
 
     fn record(&mut self, id: StepId, what: What) {
@@ -747,16 +505,6 @@ impl Run {
                 }
             }
         }
-    }
-
-    fn sleep(&mut self, id: StepId, delay: Duration, ask: Ask) {
-        if self.is_stopping() {
-            self.tracks[id as usize].phase = Phase::Sleeping(ask);
-            return;
-        }
-        let delay = delay.mul_f64(self.limits.scale.max(0.0));
-        self.tracks[id as usize].phase = Phase::Sleeping(ask);
-        self.timers.insert((self.now.after(delay.max(Duration::from_millis(1))), id));
     }
 
     fn returned(&mut self, id: StepId, answer: Result<Answer, CloudError>) {

@@ -1,6 +1,8 @@
 //! The plan: every step that makes the cloud what the program says, as plain data. Pure and deterministic.
 
 mod build;
+mod moves;
+mod order;
 mod render;
 mod timing;
 

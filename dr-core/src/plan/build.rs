@@ -7,8 +7,8 @@ use crate::address::Address;
 use crate::diff;
 use crate::error::{Action, CloudError};
 use crate::graph::{Graph, Node};
-use crate::observed::{Drift, DriftKind, Observed};
-use crate::resource::{Kind, Need, OnRemove, Replacement};
+use crate::observed::{Drift, Observed};
+use crate::resource::{Kind, OnRemove, Replacement};
 use crate::state::{FORMAT, Instance, PINNED, State, Status};
 use crate::value::{self, Value};
 
@@ -88,7 +88,7 @@ impl Plan {
 }
 
 /// What a reference to a node gives while planning.
-enum Known {
+pub(super) enum Known {
     /// It exists and stays.
     Outputs(Value),
     /// It is made by a step of this plan.
@@ -97,40 +97,40 @@ enum Known {
     Blocked(CloudError),
 }
 
-struct Planner<'a> {
-    graph: &'a Graph,
+pub(super) struct Planner<'a> {
+    pub(super) graph: &'a Graph,
     /// The state before it was corrected by what was observed.
-    recorded: &'a State,
-    state: State,
-    observed: &'a Observed,
-    steps: Vec<Step>,
-    errors: Vec<PlanError>,
-    kept: u32,
-    known: BTreeMap<&'a str, Known>,
+    pub(super) recorded: &'a State,
+    pub(super) state: State,
+    pub(super) observed: &'a Observed,
+    pub(super) steps: Vec<Step>,
+    pub(super) errors: Vec<PlanError>,
+    pub(super) kept: u32,
+    pub(super) known: BTreeMap<&'a str, Known>,
     /// The step that makes, changes or settles the resource at an address.
-    forward: BTreeMap<Address, StepId>,
+    pub(super) forward: BTreeMap<Address, StepId>,
     /// The steps that give moved resources their new ownership; nothing else happens at the new address before.
-    adopts: BTreeMap<Address, StepId>,
+    pub(super) adopts: BTreeMap<Address, StepId>,
     /// The steps that delete copies of the resource at an address.
-    deletes: BTreeMap<Address, Vec<StepId>>,
+    pub(super) deletes: BTreeMap<Address, Vec<StepId>>,
     /// Addresses that are replaced with the old copy going first.
-    delete_first: BTreeSet<Address>,
+    pub(super) delete_first: BTreeSet<Address>,
     /// What need not be gone before what it came after: user and needed.
-    loose: BTreeSet<(Address, Address)>,
+    pub(super) loose: BTreeSet<(Address, Address)>,
     /// What is still at an address whose resource is at another now.
-    superseded: BTreeMap<Address, Address>,
+    pub(super) superseded: BTreeMap<Address, Address>,
     /// Creates that need the place of a resource that goes, which is another resource by the program's word.
-    places: Vec<(StepId, StepId)>,
+    pub(super) places: Vec<(StepId, StepId)>,
     /// Addresses that are replaced.
-    replaced: BTreeSet<Address>,
+    pub(super) replaced: BTreeSet<Address>,
     /// The lookups that this plan keeps.
-    pinned: Vec<Address>,
+    pub(super) pinned: Vec<Address>,
     /// The lookups that the program no longer has.
-    unpinned: Vec<Address>,
+    pub(super) unpinned: Vec<Address>,
     /// The generation of the next new resource.
-    next_generation: u32,
+    pub(super) next_generation: u32,
     /// What each address of the state needed before the plan changed anything.
-    old_needs: BTreeMap<Address, Vec<Address>>,
+    pub(super) old_needs: BTreeMap<Address, Vec<Address>>,
 }
 
 impl<'a> Planner<'a> {
@@ -158,96 +158,6 @@ impl<'a> Planner<'a> {
             replaced: BTreeSet::new(),
             old_needs,
         }
-    }
-
-    /// Renames in the working state what the program says was moved; a step for each gives it its new ownership.
-    fn moves(&mut self) {
-        for (old, new) in &self.graph.moves {
-            let matching: Vec<(Address, String)> = self
-                .state
-                .resources
-                .keys()
-                .filter_map(|address| {
-                    moved_address(address.as_str(), old, new).map(|to| (address.clone(), self.moved_on(to)))
-                })
-                .collect();
-            for (from, to) in matching {
-                let fail = |why: &str| PlanError::Move { old: old.clone(), new: new.clone(), why: why.to_owned() };
-                let to: Address = match to.parse() {
-                    Ok(to) => to,
-                    Err(_) => {
-                        self.errors.push(fail("the new address is not valid"));
-                        continue;
-                    }
-                };
-                if self.graph.get(to.as_str()).is_none() {
-                    self.errors.push(fail("the program has nothing at the new address"));
-                    continue;
-                }
-                if self.graph.get(from.as_str()).is_some() {
-                    self.errors.push(fail("the program still has the old address"));
-                    continue;
-                }
-                if self.state.resources.contains_key(&to) {
-                    // It has moved already, and this is an old copy that still had the old ownership when it was found; or
-                    // there were two. Either way the program has one, and the plan shows that the other goes.
-                    self.superseded.insert(from, to);
-                    continue;
-                }
-                if self.state.resources.get(&from).is_none_or(|record| record.current.is_none()) {
-                    // What is left of it is deleted where it is.
-                    continue;
-                }
-                let Some(record) = self.state.resources.remove(&from) else { continue };
-                if let Some(current) = &record.current {
-                    let mut step = self.step(Action::Adopt, &to, &record.type_name, &record.region, current);
-                    step.from = Some(from.clone());
-                    step.reason = Some(format!("moved from {from}"));
-                    step.expected_s = 1.0;
-                    let id = self.push_forward(step);
-                    self.adopts.insert(to.clone(), id);
-                }
-                self.state.resources.insert(to.clone(), record);
-                let rename = |needs: &mut Vec<Address>| {
-                    needs.iter_mut().filter(|need| **need == from).for_each(|need| *need = to.clone());
-                };
-                self.state.resources.values_mut().for_each(|record| record.rename_needs(&from, &to));
-                if let Some(needs) = self.old_needs.remove(&from) {
-                    self.old_needs.insert(to.clone(), needs);
-                }
-                self.old_needs.values_mut().for_each(rename);
-            }
-        }
-    }
-
-    /// What an earlier run moved without telling the provider gets its new ownership now.
-    fn misnamed(&mut self, drift: &[Drift]) {
-        for Drift { address, kind } in drift {
-            let DriftKind::Misnamed(old) = kind else { continue };
-            let record = self.state.resources.get(address).filter(|_| self.graph.get(address.as_str()).is_some());
-            let Some((record, current)) = record.and_then(|record| Some((record, record.current.as_ref()?))) else {
-                continue;
-            };
-            let mut step = self.step(Action::Adopt, address, &record.type_name, &record.region, current);
-            step.reason = Some(format!("it still carries the name {old}"));
-            step.expected_s = 1.0;
-            let id = self.push_forward(step);
-            self.adopts.insert(address.clone(), id);
-        }
-    }
-
-    /// Where the program has what was moved to this address: it may have been moved again since.
-    fn moved_on(&self, mut to: String) -> String {
-        for _ in 0..self.graph.moves.len() {
-            if self.graph.get(&to).is_some() {
-                break;
-            }
-            match self.graph.moves.iter().find_map(|(old, new)| moved_address(&to, old, new)) {
-                Some(next) => to = next,
-                None => break,
-            }
-        }
-        to
     }
 
     /// One pass over the program in topological order.
@@ -487,13 +397,7 @@ impl<'a> Planner<'a> {
         self.push_forward(step)
     }
 
-    fn replace(
-        &mut self,
-        node: &'a Node,
-        needs: Vec<Address>,
-        reason: String,
-        changes: Vec<diff::Change>,
-    ) {
+    fn replace(&mut self, node: &'a Node, needs: Vec<Address>, reason: String, changes: Vec<diff::Change>) {
         if node.on_remove == OnRemove::Protect {
             let what = format!("replaced: {reason}");
             self.errors.push(PlanError::Protected { address: node.address.clone(), what });
@@ -563,203 +467,14 @@ impl<'a> Planner<'a> {
         self.deletes.entry(address.clone()).or_default().push(id);
     }
 
-    /// Refuses a delete and a create that are equal but for the address, unless the program accepts it.
-    fn renames(&mut self) {
-        let accepted: BTreeSet<(&str, &str)> =
-            self.graph.not_moved.iter().map(|(old, new)| (old.as_str(), new.as_str())).collect();
-        self.places = self.places(&accepted);
-        for &(_, old) in &self.places {
-            self.delete_first.insert(self.steps[old as usize].address.clone());
-        }
-        let mut gone: BTreeMap<(&str, &str, String), &Address> = BTreeMap::new();
-        for step in self.steps.iter().filter(|step| step.action == Action::Delete && !step.replacement) {
-            let record =
-                self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
-            if let Some(current) = record.and_then(|record| record.current.as_ref()) {
-                gone.insert((&step.type_name, &step.region, value::canonical(&current.args)), &step.address);
-            }
-        }
-        if gone.is_empty() {
-            return;
-        }
-        let mut errors = Vec::new();
-        for step in self.steps.iter().filter(|step| step.action == Action::Create && !step.replacement) {
-            let (inputs, complete) =
-                value::resolve(&step.inputs, &|reference| match self.known.get(reference.address)? {
-                    Known::Outputs(outputs) => reference.select(outputs),
-                    Known::AfterStep | Known::Blocked(_) => None,
-                });
-            if !complete {
-                continue;
-            }
-            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), value::canonical(&inputs)))
-                && !accepted.contains(&(old.as_str(), step.address.as_str()))
-            {
-                errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
-            }
-        }
-        self.errors.extend(errors);
-    }
-
-    /// Accepted renames of a type of which both cannot exist at once: the new one takes the place of the old one.
-    fn places(&self, accepted: &BTreeSet<(&str, &str)>) -> Vec<(StepId, StepId)> {
-        let mut places = Vec::new();
-        for (old, new) in accepted {
-            let Some(&create) = self.forward.get(*new) else { continue };
-            let step = &self.steps[create as usize];
-            let schema = self.graph.schema(&step.type_name);
-            if step.action == Action::Create
-                && schema.is_some_and(|schema| schema.replacement == Replacement::DeleteFirst)
-            {
-                let alike = |&id: &StepId| self.steps[id as usize].type_name == step.type_name;
-                let gone = self.deletes.get(*old).into_iter().flatten().copied().filter(alike);
-                places.extend(gone.map(|delete| (create, delete)));
-            }
-        }
-        places
-    }
-
-    /// The order of the steps. Where they wait for each other, an order that nothing but the program's word asks for gives way;
-    /// and when there is none, an old copy goes before its successor is there.
-    fn order(&mut self) -> Result<Vec<StepId>, PlanError> {
-        loop {
-            self.edges();
-            let cycle = match timing::order(&self.steps) {
-                Ok(order) => return Ok(order),
-                Err(cycle) => cycle,
-            };
-            let pairs = || cycle.windows(2).map(|pair| (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]));
-            let goes = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
-            let mere = pairs().find(|(later, first)| {
-                goes(later)
-                    && goes(first)
-                    && later.address != first.address
-                    && !self.mentions(&first.address, &later.address)
-            });
-            let own = pairs().find(|(old, new)| {
-                old.address == new.address && goes(old) && !goes(new) && !self.delete_first.contains(&old.address)
-            });
-            match (mere, own) {
-                (Some((needed, user)), _) => {
-                    let pair = (user.address.clone(), needed.address.clone());
-                    self.loose.insert(pair);
-                }
-                (None, Some((old, _))) => {
-                    let address = old.address.clone();
-                    self.delete_first.insert(address);
-                }
-                (None, None) => {
-                    return Err(PlanError::Cycle(
-                        pairs().map(|(step, _)| (step.action, step.address.clone())).collect(),
-                    ));
-                }
-            }
-        }
-    }
-
-    /// Whether an argument of a resource in the state contains an output of another one: if not, it only comes after it.
-    fn mentions(&self, user: &Address, needed: &Address) -> bool {
-        let (Some(user), Some(needed)) = (self.state.resources.get(user), self.state.resources.get(needed)) else {
-            return false;
-        };
-        let mut outputs = Vec::new();
-        needed
-            .copies()
-            .filter_map(|copy| copy.outputs.as_ref())
-            .for_each(|value| value::texts(value, &mut |text| outputs.push(text)));
-        let mut mentions = false;
-        for copy in user.copies() {
-            value::texts(&copy.args, &mut |text| mentions |= outputs.iter().any(|output| text.contains(output)));
-        }
-        mentions
-    }
-
-    /// Which steps come first.
-    fn edges(&mut self) {
-        let mut edges: Vec<(StepId, StepId, Need)> = Vec::new();
-        // A resource is made or changed after what it needs.
-        for (address, &id) in &self.forward {
-            if self.steps[id as usize].action == Action::Adopt {
-                continue;
-            }
-            if let Some(&adopt) = self.adopts.get(address) {
-                // A moved resource that is changed as well gets its new ownership first.
-                edges.push((id, adopt, Need::Ready));
-            }
-            // What exists already works: it is not pointed to something that does not work yet, which a new one may be.
-            let step = &self.steps[id as usize];
-            let exists = step.action == Action::Update || step.replacement;
-            for (needed, need) in self.graph.needs(address.as_str()) {
-                if let Some(&before) = self.forward.get(&needed.address) {
-                    edges.push((id, before, if exists { need.max(Need::Ready) } else { need }));
-                }
-            }
-            if self.delete_first.contains(address) {
-                for &old in self.deletes.get(address).into_iter().flatten() {
-                    edges.push((id, old, Need::Ready));
-                }
-            }
-        }
-        for (new, old) in &self.places {
-            edges.push((*new, *old, Need::Ready));
-        }
-        // A copy is deleted after everything that used it is gone, or points elsewhere.
-        let mut users: BTreeMap<&Address, Vec<&Address>> = BTreeMap::new();
-        for (user, needs) in &self.old_needs {
-            needs.iter().for_each(|need| users.entry(need).or_default().push(user));
-        }
-        for (address, deletes) in &self.deletes {
-            for &id in deletes {
-                if let Some(&adopt) = self.adopts.get(address) {
-                    edges.push((id, adopt, Need::Ready));
-                }
-                for user in users.get(address).into_iter().flatten() {
-                    if !self.loose.is_empty() && self.loose.contains(&((*user).clone(), address.clone())) {
-                        continue;
-                    }
-                    for &gone in self.deletes.get(*user).into_iter().flatten() {
-                        edges.push((id, gone, Need::Ready));
-                    }
-                    match self.forward.get(*user) {
-                        // When the old copy has to go first, nothing can be pointed to the new one before. Of a user that is
-                        // made anew only the old copy counts, and that is among the deletes.
-                        Some(&moved)
-                            if !self.delete_first.contains(address)
-                                && self.steps[moved as usize].action != Action::Create =>
-                        {
-                            edges.push((id, moved, Need::Ready));
-                        }
-                        _ => {}
-                    }
-                }
-                // The new one works before the old one goes, also when an earlier run made it.
-                if !self.delete_first.contains(address)
-                    && let Some(&new) = self.forward.get(address)
-                {
-                    edges.push((id, new, Need::Ready));
-                }
-            }
-        }
-        for step in &mut self.steps {
-            step.after.clear();
-        }
-        for (id, before, need) in edges {
-            self.steps[id as usize].after.push((before, need));
-        }
-        for step in &mut self.steps {
-            step.after.sort_unstable();
-            // The stronger need of two between the same steps stays.
-            step.after.dedup_by(|later, kept| {
-                let same = later.0 == kept.0;
-                if same {
-                    kept.1 = kept.1.max(later.1);
-                }
-                same
-            });
-        }
-    }
-
-    fn step(&self, action: Action, address: &Address, type_name: &str, region: &str, copy: &Instance) -> Step {
+    pub(super) fn step(
+        &self,
+        action: Action,
+        address: &Address,
+        type_name: &str,
+        region: &str,
+        copy: &Instance,
+    ) -> Step {
         Step {
             id: 0,
             action,
@@ -783,23 +498,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn push(&mut self, mut step: Step) -> StepId {
+    pub(super) fn push(&mut self, mut step: Step) -> StepId {
         step.id = self.steps.len() as StepId;
         let id = step.id;
         self.steps.push(step);
         id
     }
 
-    fn push_forward(&mut self, step: Step) -> StepId {
+    pub(super) fn push_forward(&mut self, step: Step) -> StepId {
         let address = step.address.clone();
         let id = self.push(step);
         self.forward.insert(address, id);
         id
     }
-}
-
-/// The address after a move of `old` to `new`, when it is that resource or lies inside that scope.
-fn moved_address(address: &str, old: &str, new: &str) -> Option<String> {
-    let rest = address.strip_prefix(old)?;
-    (rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')).then(|| format!("{new}{rest}"))
 }
