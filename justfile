@@ -9,19 +9,29 @@ story:
 
 # Everything but what needs Python.
 test:
-    cargo nextest run --workspace --exclude dr-aws --features dr-core/sim
-    cargo nextest run -p dr-aws
-    cargo test --workspace --doc
+    cargo test --workspace
 
 # The SDK's real HTTP stack against the wire-level emulator (needs Python 3.11).
 wire:
     wire/setup
-    cargo nextest run -p dr-aws --run-ignored only
+    cargo test -p dr-aws -p dr-sim --tests -- --ignored
 
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --features dr-core/sim -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Licences, sources, advisories, duplicates (needs cargo-deny).
+deny:
+    cargo deny check
+
+# Every crate as it would be published, each built from its archive.
+package:
+    cargo package --workspace --exclude dr-examples --exclude dr-benches
+
+# Whether a change needs a new version, against a released revision (needs cargo-semver-checks).
+semver since="main":
+    cargo semver-checks --workspace --exclude dr-examples --exclude dr-benches --baseline-rev {{since}}
 
 # One run of each measurement in a whole process.
 scale n="10000":
