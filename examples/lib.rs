@@ -15,6 +15,7 @@ snippets! {
     Concepts = "../docs/concepts.md";
     WritingConstructs = "../docs/writing-constructs.md";
     RecoveryAndState = "../docs/recovery-and-state.md";
+    ChecksParityDrills = "../docs/checks-parity-drills.md";
     Testing = "../docs/testing.md";
     Troubleshooting = "../docs/troubleshooting.md";
     DrCore = "../dr-core/README.md";

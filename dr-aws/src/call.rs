@@ -14,6 +14,7 @@ use aws_types::request_id::RequestId as _;
 use dr_core::{Certainty, Class, CloudError};
 
 use crate::governor::{Ticket, is_read};
+use crate::permissions;
 
 /// Turns the result of an SDK call into ours.
 pub(crate) trait Call<O> {
@@ -46,6 +47,12 @@ impl<T> GoneOk<T> for Result<T, CloudError> {
     }
 }
 
+/// The same answer, of another kind than its code says: what a caller knows that the code does not.
+pub(crate) fn as_class(mut error: CloudError, class: Class) -> CloudError {
+    error.class = class;
+    error
+}
+
 fn cloud_error<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> CloudError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -68,7 +75,7 @@ where
                 ticket.throttled();
             }
             let id = raw.request_id().or_else(|| err.meta().extra("aws_request_id")).map(str::to_owned);
-            let hint = hint(operation, &code, class);
+            let hint = hint(operation, &code, &message, class);
             let error = CloudError::new(operation, code, message, class).request_id(id);
             if let Some(hint) = hint { error.hint(hint) } else { error }
         }
@@ -173,6 +180,7 @@ const DENIED: &[&str] = &[
     "accessdenied",
     "accessdeniedexception",
     "authfailure",
+    "authorizationerror",
     "expiredtoken",
     "expiredtokenexception",
     "incompletesignature",
@@ -185,6 +193,7 @@ const DENIED: &[&str] = &[
     "optinrequired",
     "requestexpired",
     "signaturedoesnotmatch",
+    "subscriptionrequiredexception",
     "unauthorizedoperation",
     "unrecognizedclientexception",
 ];
@@ -210,6 +219,7 @@ const DEPENDENCY: &[&str] = &[
     "deleteconflict",
     "dependencyviolation",
     "distributionnotdisabled",
+    "healthcheckinuse",
     "hostedzonenotempty",
     "invalidgroup.inuse",
     "invalidipaddress.inuse",
@@ -218,11 +228,13 @@ const DEPENDENCY: &[&str] = &[
 ];
 
 const STALE: &[&str] = &[
+    "concurrentaccess",
     "concurrentmodification",
     "concurrentmodificationexception",
     "healthcheckversionmismatch",
     "invalidifmatchversion",
     "preconditionfailed",
+    "staletag",
 ];
 
 const TRANSIENT: &[&str] = &[
@@ -253,14 +265,23 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
     let says = |part: &str| text.contains(part);
     let is = |codes: &[&str]| codes.contains(&code);
 
+    // An address that was released and is somebody else's by now.
+    if (operation, code) == ("ec2:ReleaseAddress", "authfailure") && says("does not belong") {
+        return Class::Gone;
+    }
     if is(DENIED) {
         return Class::Denied;
+    }
+    if service == "apigateway" && is_quota(&text) {
+        return Class::Permanent;
     }
     if is(THROTTLED) || status == 429 {
         return Class::Throttled;
     }
     match (service, code) {
+        ("acm", "conflictexception") => return Class::Eventual,
         // The texts of API Gateway: its codes say too little.
+        ("apigateway", "badrequestexception") if says(DISCOVERY) => return Class::Permanent,
         (_, "conflictexception") if says("try again later") => return Class::Eventual,
         (_, "conflictexception" | "badrequestexception")
             if says("cannot delete") || says("referenced") || says("base path mapping") || says("in use") =>
@@ -268,18 +289,32 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
             return Class::Dependency;
         }
         (_, "conflictexception") => return Class::Exists,
-        // A new role or profile is not known to EC2 yet.
-        ("ec2", "invalidparametervalue") if says("invalid iam instance profile") || says("no associated iam roles") => {
+        ("apigateway", "badrequestexception") if says("already exists") => return Class::Exists,
+        // What it refers to was made a moment ago: a stage, an integration, a certificate.
+        ("apigateway", "badrequestexception")
+            if !is_removal(name) && (says("not found") || says("does not exist") || says("identifier specified")) =>
+        {
+            return Class::Eventual;
+        }
+        // A new role or profile is not known everywhere yet.
+        ("ec2" | "iam", "invalidparametervalue")
+            if says("invalid iam instance profile") || says("no associated iam roles") =>
+        {
             return Class::Eventual;
         }
         ("ec2", "incorrectinstancestate" | "incorrectstate") => return Class::Eventual,
         ("ec2", "invalidparameterexception") if name.ends_with("Route") => return Class::Eventual,
         // Capacity comes back in hours or elsewhere, not while a deploy waits; AWS answers it as a server error.
-        ("ec2", "insufficientinstancecapacity" | "invalidamiid.notfound") => return Class::Permanent,
+        ("ec2", code) if code.starts_with("insufficient") && code.ends_with("capacity") => return Class::Permanent,
+        ("ec2", "invalidamiid.notfound") => return Class::Permanent,
+        // The VPC has an endpoint for the service's own name, which may be the one of a lost answer.
+        ("ec2", "invalidparameter") if says("conflicting dns domain") => return Class::Exists,
         // Taken by another subnet, which may be the one of a lost answer.
         ("ec2", "invalidsubnet.conflict") => return Class::Exists,
         ("iam", "malformedpolicydocument") if says("invalid principal in policy") => return Class::Eventual,
         ("iam", "entitytemporarilyunmodifiable") => return Class::Eventual,
+        // It is the policy that there is not, and not a new role that is not known everywhere yet.
+        ("iam", "nosuchentity") if says("not attachable") => return Class::Permanent,
         ("elasticloadbalancing", "invalidtarget") if is_removal(name) => return Class::Gone,
         (
             "elasticloadbalancing",
@@ -287,8 +322,20 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
         ) => {
             return Class::Eventual;
         }
+        // The same about a VPC, in a code for everything.
+        ("elasticloadbalancing", "validationerror") if says("is not found") => return Class::Eventual,
+        // Policies are AWS's: a name that is not known will not be.
+        ("elasticloadbalancing", "sslpolicynotfound") => return Class::Permanent,
+        // A rule that has the priority keeps a new one out, and an old one waiting for it to move.
+        ("elasticloadbalancing", "priorityinuse") if name == "CreateRule" => return Class::Exists,
+        ("elasticloadbalancing", "priorityinuse") => return Class::Dependency,
+        // It is there, and for other names.
+        ("cloudfront", "invalidviewercertificate") if says("cover") || says("must attach") => return Class::Permanent,
         ("cloudfront", "invalidviewercertificate") => return Class::Eventual,
+        ("sns", "invalidparameter") if says("already exists") => return Class::Exists,
         ("route53", "invalidchangebatch") if says("already exists") => return Class::Exists,
+        // What an alias points to, made a moment ago.
+        ("route53", "invalidchangebatch") if says("target was not found") => return Class::Eventual,
         ("route53", "invalidchangebatch") if says("not found") => return Class::Gone,
         _ => {}
     }
@@ -322,6 +369,14 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
     Class::Permanent
 }
 
+/// What API Gateway says about a quota, in the code for whatever is wrong.
+fn is_quota(text: &str) -> bool {
+    text.contains("there are too many") && text.contains("limit is") || text.contains("maximum number of")
+}
+
+/// A part of what API Gateway says when it does not reach the issuer of tokens.
+const DISCOVERY: &str = "openid-configuration";
+
 fn is_removal(operation: &str) -> bool {
     const VERBS: [&str; 10] = [
         "Delete",
@@ -339,9 +394,9 @@ fn is_removal(operation: &str) -> bool {
 }
 
 /// What the user can do about the well-known ones.
-fn hint(operation: &str, code: &str, class: Class) -> Option<String> {
+fn hint(operation: &str, code: &str, message: &str, class: Class) -> Option<String> {
     let service = operation.split(':').next().unwrap_or_default();
-    let code = code.to_ascii_lowercase();
+    let (code, text) = (code.to_ascii_lowercase(), message.to_ascii_lowercase());
     Some(match code.as_str() {
         "expiredtoken" | "expiredtokenexception" | "requestexpired" => {
             "the credentials have expired: log in again (`aws sso login`) and run the same command, it goes on from here".into()
@@ -353,13 +408,10 @@ fn hint(operation: &str, code: &str, class: Class) -> Option<String> {
         "signaturedoesnotmatch" | "incompletesignature" | "invalidsignatureexception" => {
             "the secret key does not fit the access key, or the clock of this machine is wrong".into()
         }
-        "optinrequired" => "the account is not subscribed to this service, or the region is not enabled".into(),
-        _ if class == Class::Denied && service == "apigateway" => {
-            "the credentials lack a right: allow `apigateway:*` on the region's `/apis`, `/vpclinks` and `/domainnames`".into()
+        "optinrequired" | "subscriptionrequiredexception" => {
+            "the account is not subscribed to this service, or the region is not enabled".into()
         }
-        _ if class == Class::Denied => {
-            format!("the credentials lack a right: allow `{operation}` in the policy of the role or user")
-        }
+        _ if class == Class::Denied => missing_right(operation, message),
         "limitexceededexception" if service == "acm" => {
             "the number of certificates of a year is used up: wait, or ask AWS Support for more".into()
         }
@@ -370,13 +422,53 @@ fn hint(operation: &str, code: &str, class: Class) -> Option<String> {
         "vcpulimitexceeded" | "instancelimitexceeded" => {
             "the vCPU quota of this instance family is used up: request more in Service Quotas".into()
         }
-        _ if class == Class::Permanent && (code.contains("limitexceeded") || code.starts_with("toomany")) => {
+        "targetgroupassociationlimit" => "a target group serves one load balancer: make another group".into(),
+        _ if class == Class::Permanent
+            && (code.contains("limitexceeded") || code.starts_with("toomany") || is_quota(&text)) =>
+        {
             "a quota of the account is used up: request more in Service Quotas, or delete what is not needed".into()
         }
         "invalidsubnet.conflict" => "another subnet of this VPC uses the range: choose a free one".into(),
-        "operationnotpermitted" => "it is protected against deletion at AWS: switch the protection off first".into(),
+        "invalidsubnet.range" => "the range is not inside of the VPC's: choose a part of it".into(),
+        "invalidparameter" if class == Class::Exists && service == "ec2" => {
+            "another endpoint of the VPC answers to the service's own name: remove it, or add `.without_private_dns()`".into()
+        }
+        "sslpolicynotfound" => "Elastic Load Balancing has no TLS policy of this name".into(),
+        "priorityinuse" => "another rule of the listener has this priority: give one of them a free number".into(),
+        "invalidviewercertificate" if class == Class::Permanent => {
+            "the certificate has to cover every name of the distribution: request one for all of them".into()
+        }
+        "nosuchentity" if class == Class::Permanent => "there is no managed policy of this name or ARN".into(),
+        "badrequestexception" if text.contains(DISCOVERY) => {
+            "API Gateway reads `<issuer>/.well-known/openid-configuration` now, within 1.5 seconds: can it be reached from the Internet?"
+                .into()
+        }
+        "operationnotpermitted" if is_removal(operation.split(':').next_back().unwrap_or_default()) => {
+            "it is protected against deletion at AWS: switch the protection off first".into()
+        }
         _ => return None,
     })
+}
+
+/// Which right is missing: what the message names, or else what allows the operation.
+fn missing_right(operation: &str, message: &str) -> String {
+    // "User: arn:… is not authorized to perform: iam:PassRole on resource: …": the right is not always the operation's own.
+    let named = message.split_once("to perform: ").and_then(|(_, rest)| rest.split([' ', ',']).next());
+    let named = named.map(|action| action.trim_end_matches('.')).filter(|action| action.contains(':'));
+    let mut actions = named.map_or_else(|| permissions::actions_of(operation), |action| vec![action.to_owned()]);
+    if actions.is_empty() {
+        actions.push(operation.to_owned());
+    }
+    let actions = actions.iter().map(|action| format!("`{action}`")).collect::<Vec<_>>().join(" and ");
+    if message.contains("explicit deny") {
+        format!("a policy denies {actions} explicitly: the message says which kind of policy")
+    } else if message.contains("Encoded authorization failure message") {
+        format!(
+            "the credentials lack a right: allow {actions} in the policy of the role or user (`aws sts decode-authorization-message` tells more)"
+        )
+    } else {
+        format!("the credentials lack a right: allow {actions} in the policy of the role or user")
+    }
 }
 
 #[cfg(test)]
@@ -410,6 +502,11 @@ mod tests {
             ("ec2:CreateVpc", "VpcLimitExceeded", same, 400, Class::Permanent),
             ("ec2:CreateVpc", "UnauthorizedOperation", same, 403, Class::Denied),
             ("ec2:CreateVpcEndpoint", "DuplicateSubnetsInSameZone", same, 400, Class::Permanent),
+            ("ec2:RunInstances", "InsufficientHostCapacity", same, 500, Class::Permanent),
+            ("ec2:ReleaseAddress", "AuthFailure", "The address 'a' does not belong to you.", 400, Class::Gone),
+            ("ec2:ReleaseAddress", "AuthFailure", "AWS was not able to validate the provided …", 401, Class::Denied),
+            ("ec2:DescribeVpcs", "Unavailable", same, 503, Class::Transient),
+            ("ssm:GetParameter", "ParameterNotFound", same, 400, Class::Gone),
             ("elasticloadbalancing:CreateListener", "CertificateNotFound", same, 400, Class::Eventual),
             ("elasticloadbalancing:RegisterTargets", "InvalidTarget", same, 400, Class::Eventual),
             ("elasticloadbalancing:DeregisterTargets", "InvalidTarget", same, 400, Class::Gone),
@@ -442,7 +539,42 @@ mod tests {
 
     #[test]
     fn a_missing_right_is_named_by_its_action() {
-        let hint = hint("ec2:CreateVpc", "UnauthorizedOperation", Class::Denied).unwrap();
-        assert!(hint.contains("`ec2:CreateVpc`"), "{hint}");
+        for (operation, message, right) in [
+            ("ec2:CreateVpc", "You are not authorized to perform this operation.", "allow `ec2:CreateVpc` in"),
+            // What is missing is not the right to the operation.
+            (
+                "ec2:RunInstances",
+                "User: arn:u is not authorized to perform: iam:PassRole on resource: arn:r because no …",
+                "allow `iam:PassRole` in",
+            ),
+            ("apigateway:CreateVpcLink", "User is not authorized", "allow `apigateway:POST` and `apigateway:PUT` in"),
+            ("ec2:CreateVpc", "… Encoded authorization failure message: x", "decode-authorization-message"),
+            (
+                "sns:CreateTopic",
+                "User: u is not authorized to perform: sns:CreateTopic on resource: t with an explicit deny in a service control policy",
+                "denies `sns:CreateTopic` explicitly",
+            ),
+        ] {
+            let hint = hint(operation, "AccessDenied", message, Class::Denied).unwrap();
+            assert!(hint.contains(right), "{hint}");
+        }
+    }
+
+    #[test]
+    fn what_keeps_credentials_from_working_is_said_in_one_sentence_each() {
+        for (code, sentence) in [
+            ("ExpiredToken", "expired: log in again"),
+            ("ExpiredTokenException", "expired: log in again"),
+            ("RequestExpired", "expired: log in again"),
+            ("InvalidClientTokenId", "check AWS_PROFILE, and whether the region is enabled"),
+            ("UnrecognizedClientException", "check AWS_PROFILE, and whether the region is enabled"),
+            ("AuthFailure", "check AWS_PROFILE, and whether the region is enabled"),
+            ("SignatureDoesNotMatch", "the clock of this machine is wrong"),
+            ("OptInRequired", "not subscribed to this service"),
+        ] {
+            assert_eq!(classify("ec2:DescribeVpcs", code, "", 403), Class::Denied, "{code}");
+            let hint = hint("ec2:DescribeVpcs", code, "", Class::Denied).unwrap();
+            assert!(hint.contains(sentence), "{code}: {hint}");
+        }
     }
 }

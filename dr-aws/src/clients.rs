@@ -24,12 +24,12 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::origin::Origin;
 use aws_types::region::Region;
-use dr_core::{Class, CloudError, Scan};
+use dr_core::{Class, CloudError, Cx, Scan};
 
 use crate::call::Call as _;
 use crate::governor::{ATTEMPT_TIMEOUT, CallTime, Governed, Governor, Labels};
 use crate::rates::Rates;
-use crate::shared::Reads;
+use crate::shared::{Reads, SHARED_FOR};
 
 /// Where IAM, Route 53 and CloudFront take their changes.
 const GLOBAL: &str = "us-east-1";
@@ -229,7 +229,25 @@ impl Aws {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, CloudError>>,
     {
-        self.reads.get(format!("{operation} {} {} {parent}", scan.region, scan.stack), read).await
+        self.reads.get(format!("{operation} {} {} {parent}", scan.region, scan.stack), SHARED_FOR, read).await
+    }
+
+    /// What `read` answers about all that `cx` and others of its stack and region wait for under a parent, shared by those who
+    /// ask while it is under way.
+    pub(crate) async fn together<T, F, Fut>(
+        &self,
+        cx: &Cx<Aws>,
+        operation: &'static str,
+        parent: &str,
+        read: F,
+    ) -> Result<Arc<T>, CloudError>
+    where
+        T: Send + Sync + 'static,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, CloudError>>,
+    {
+        let key = format!("waiting {operation} {} {} {parent}", cx.owner.region, cx.owner.stack);
+        self.reads.get(key, Duration::ZERO, read).await
     }
 }
 
@@ -424,6 +442,56 @@ mod tests {
         let error = Aws::builder().endpoint_url("http://127.0.0.1:1").build().identity().await.unwrap_err();
         assert_eq!((error.code.as_str(), error.class), ("NoCredentials", Class::Denied), "{error}");
         assert!(error.hint.unwrap().contains("AWS_PROFILE"));
+    }
+
+    /// What a provider fails with: a profile that is not there, a single sign-on that has run out.
+    #[derive(Debug)]
+    struct Failing(fn() -> CredentialsError);
+
+    impl ProvideCredentials for Failing {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err((self.0)()))
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_be_loaded_say_why_and_nothing_was_sent() {
+        let identity = async |error| {
+            let provider = SharedCredentialsProvider::new(Failing(error));
+            let aws = Aws::builder().endpoint_url("http://127.0.0.1:1").credentials(provider).build();
+            let error = aws.identity().await.unwrap_err();
+            assert_eq!((error.code.as_str(), error.certainty), ("NoCredentials", Certainty::NotApplied), "{error}");
+            assert!(aws.calls().is_empty());
+            error
+        };
+        let expired = identity(|| CredentialsError::provider_error("the SSO session has expired")).await;
+        assert!(expired.message.contains("the SSO session has expired"), "{expired}");
+        assert_eq!(expired.class, Class::Denied);
+        assert!(expired.hint.unwrap().contains("aws sso login"));
+        let missing = identity(|| CredentialsError::not_loaded("no profile")).await;
+        assert_eq!(missing.class, Class::Denied);
+        // Asking again may help: the metadata service of an instance was slow.
+        let slow = identity(|| CredentialsError::provider_timed_out(Duration::from_secs(1))).await;
+        assert_eq!(slow.class, Class::Transient);
+    }
+
+    #[tokio::test]
+    async fn credentials_that_do_not_serve_are_said_by_the_first_call() {
+        for (code, hint) in [
+            ("ExpiredToken", "expired: log in again"),
+            ("InvalidClientTokenId", "check AWS_PROFILE, and whether the region is enabled"),
+            ("SignatureDoesNotMatch", "the clock of this machine"),
+            ("AccessDenied", "allow `sts:GetCallerIdentity`"),
+        ] {
+            let refused = crate::testing::refused(mock!(aws_sdk_sts::Client::get_caller_identity), code, "no");
+            let error = Aws::mocked(&[&refused]).identity().await.unwrap_err();
+            assert_eq!((error.code.as_str(), error.class), (code, Class::Denied));
+            assert_eq!(error.request_id.as_deref(), Some("r-1"));
+            assert!(error.hint.as_ref().is_some_and(|text| text.contains(hint)), "{code}: {:?}", error.hint);
+        }
     }
 
     #[tokio::test]

@@ -93,7 +93,7 @@ fn prefix(service_id: &str) -> &'static str {
 
 /// Whether an operation only reads.
 pub(crate) fn is_read(operation: &str) -> bool {
-    ["Describe", "Get", "List", "Test"].iter().any(|verb| operation.starts_with(verb))
+    ["Describe", "Get", "List", "Simulate", "Test"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// What was called so far.

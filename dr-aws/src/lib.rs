@@ -8,6 +8,9 @@
 //! | [`ids`], [`regions`] | physical ids and regions as types |
 //! | [`Aws`] | the clients of an account, with their governor |
 //! | [`model`] | predictions: health, DNS answers, time to recover |
+//! | [`checks`] | what is known to go wrong in a two-region site, found in the program |
+//! | [`parity`] | whether two regions are the same service, in the program and as deployed |
+//! | [`permissions`] | the IAM policy that a program needs |
 //!
 //! A lifecycle function is one step of AWS's own: it makes its call and returns. Retrying, waiting and recovering are the
 //! engine's; call rates are the governor's ([`Rates`]).
@@ -39,10 +42,16 @@ mod marks;
 mod names;
 mod rates;
 mod read;
+#[cfg(feature = "iam")]
+mod rights;
 mod shared;
+#[cfg(test)]
+mod testing;
 
+pub mod checks;
 pub mod ids;
 pub mod model;
+pub mod parity;
 pub mod permissions;
 pub mod regions;
 pub mod tags;

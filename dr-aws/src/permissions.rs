@@ -2,7 +2,8 @@
 //!
 //! The table is by type and names the API operations; a test on the simulator holds it against the calls that are really made.
 //! Sources: the "Actions, resources, and condition keys" page of each service in the Service Authorization Reference,
-//! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>.
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html>, and
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html>.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,9 @@ use serde_json::{Value, json};
 /// The operations of a type, without the prefix of its service; one of another service is written with its own.
 type Row = (&'static str, &'static str, &'static [&'static str]);
 
-/// What each type calls: for reading, creating, changing and deleting it.
+/// What each type calls for reading, creating, changing and deleting it, and what those calls do in the name of the caller: Elastic
+/// Load Balancing looks at networks in EC2, an endpoint with private DNS is a zone of Route 53, service-linked roles are made with
+/// the first load balancer and the first API, and an instance is given a role.
 const CALLS: &[Row] = &[
     (
         "aws.acm.certificate",
@@ -39,12 +42,21 @@ const CALLS: &[Row] = &[
             "TagResource",
             "UntagResource",
             "UpdateDomainName",
+            "iam:CreateServiceLinkedRole",
         ],
     ),
     (
         "aws.apigatewayv2.http_api",
         "apigateway",
-        &["CreateApi", "DeleteApi", "GetApis", "TagResource", "UntagResource", "UpdateApi"],
+        &[
+            "CreateApi",
+            "DeleteApi",
+            "GetApis",
+            "TagResource",
+            "UntagResource",
+            "UpdateApi",
+            "iam:CreateServiceLinkedRole",
+        ],
     ),
     (
         "aws.apigatewayv2.integration",
@@ -104,7 +116,15 @@ const CALLS: &[Row] = &[
     (
         "aws.ec2.elastic_ip",
         "ec2",
-        &["AllocateAddress", "CreateTags", "DeleteTags", "DescribeAddresses", "ReleaseAddress"],
+        &[
+            "AllocateAddress",
+            "CreateTags",
+            "DeleteTags",
+            "DescribeAddresses",
+            "DescribeNatGateways",
+            "DescribeTags",
+            "ReleaseAddress",
+        ],
     ),
     (
         "aws.ec2.instance",
@@ -116,6 +136,7 @@ const CALLS: &[Row] = &[
             "DescribeIamInstanceProfileAssociations",
             "DescribeInstanceAttribute",
             "DescribeInstances",
+            "DescribeTags",
             "DisassociateIamInstanceProfile",
             "ModifyInstanceAttribute",
             "ModifyInstanceMetadataOptions",
@@ -129,17 +150,24 @@ const CALLS: &[Row] = &[
     (
         "aws.ec2.internet_gateway",
         "ec2",
-        &["CreateInternetGateway", "CreateTags", "DeleteInternetGateway", "DeleteTags", "DescribeInternetGateways"],
+        &[
+            "CreateInternetGateway",
+            "CreateTags",
+            "DeleteInternetGateway",
+            "DeleteTags",
+            "DescribeInternetGateways",
+            "DescribeTags",
+        ],
     ),
     (
         "aws.ec2.internet_gateway_attachment",
         "ec2",
-        &["AttachInternetGateway", "DescribeInternetGateways", "DetachInternetGateway"],
+        &["AttachInternetGateway", "DescribeInternetGateways", "DescribeNetworkInterfaces", "DetachInternetGateway"],
     ),
     (
         "aws.ec2.nat_gateway",
         "ec2",
-        &["CreateNatGateway", "CreateTags", "DeleteNatGateway", "DeleteTags", "DescribeNatGateways"],
+        &["CreateNatGateway", "CreateTags", "DeleteNatGateway", "DeleteTags", "DescribeNatGateways", "DescribeTags"],
     ),
     (
         "aws.ec2.network_acl",
@@ -152,6 +180,7 @@ const CALLS: &[Row] = &[
             "DeleteNetworkAclEntry",
             "DeleteTags",
             "DescribeNetworkAcls",
+            "DescribeTags",
             "ReplaceNetworkAclAssociation",
             "ReplaceNetworkAclEntry",
         ],
@@ -160,7 +189,7 @@ const CALLS: &[Row] = &[
     (
         "aws.ec2.route_table",
         "ec2",
-        &["CreateRouteTable", "CreateTags", "DeleteRouteTable", "DeleteTags", "DescribeRouteTables"],
+        &["CreateRouteTable", "CreateTags", "DeleteRouteTable", "DeleteTags", "DescribeRouteTables", "DescribeTags"],
     ),
     (
         "aws.ec2.route_table_association",
@@ -176,8 +205,10 @@ const CALLS: &[Row] = &[
             "CreateTags",
             "DeleteSecurityGroup",
             "DeleteTags",
+            "DescribeNetworkInterfaces",
             "DescribeSecurityGroupRules",
             "DescribeSecurityGroups",
+            "DescribeTags",
             "RevokeSecurityGroupEgress",
         ],
     ),
@@ -191,6 +222,7 @@ const CALLS: &[Row] = &[
             "DeleteTags",
             "DescribeSecurityGroupRules",
             "DescribeSecurityGroups",
+            "DescribeTags",
             "ModifySecurityGroupRules",
             "RevokeSecurityGroupEgress",
             "RevokeSecurityGroupIngress",
@@ -199,7 +231,16 @@ const CALLS: &[Row] = &[
     (
         "aws.ec2.subnet",
         "ec2",
-        &["CreateSubnet", "CreateTags", "DeleteSubnet", "DeleteTags", "DescribeSubnets", "ModifySubnetAttribute"],
+        &[
+            "CreateSubnet",
+            "CreateTags",
+            "DeleteSubnet",
+            "DeleteTags",
+            "DescribeNetworkInterfaces",
+            "DescribeSubnets",
+            "DescribeTags",
+            "ModifySubnetAttribute",
+        ],
     ),
     (
         "aws.ec2.vpc",
@@ -209,6 +250,8 @@ const CALLS: &[Row] = &[
             "CreateVpc",
             "DeleteTags",
             "DeleteVpc",
+            "DescribeNetworkInterfaces",
+            "DescribeTags",
             "DescribeVpcAttribute",
             "DescribeVpcs",
             "ModifyVpcAttribute",
@@ -222,8 +265,10 @@ const CALLS: &[Row] = &[
             "CreateVpcEndpoint",
             "DeleteTags",
             "DeleteVpcEndpoints",
+            "DescribeTags",
             "DescribeVpcEndpoints",
             "ModifyVpcEndpoint",
+            "route53:AssociateVPCWithHostedZone",
         ],
     ),
     ("aws.ec2.zones", "ec2", &["DescribeAvailabilityZones"]),
@@ -269,7 +314,13 @@ const CALLS: &[Row] = &[
             "RemoveTags",
             "SetSecurityGroups",
             "SetSubnets",
+            "ec2:DescribeAccountAttributes",
+            "ec2:DescribeAddresses",
+            "ec2:DescribeInternetGateways",
             "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSecurityGroups",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
             "iam:CreateServiceLinkedRole",
         ],
     ),
@@ -286,12 +337,23 @@ const CALLS: &[Row] = &[
             "ModifyTargetGroup",
             "ModifyTargetGroupAttributes",
             "RemoveTags",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeVpcs",
         ],
     ),
     (
         "aws.elbv2.target_registration",
         "elasticloadbalancing",
-        &["DeregisterTargets", "DescribeTargetGroups", "DescribeTargetHealth", "RegisterTargets"],
+        &[
+            "DeregisterTargets",
+            "DescribeTargetGroups",
+            "DescribeTargetHealth",
+            "RegisterTargets",
+            "ec2:DescribeInstances",
+            "ec2:DescribeInternetGateways",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcs",
+        ],
     ),
     (
         "aws.iam.instance_profile",
@@ -346,11 +408,16 @@ const CALLS: &[Row] = &[
             "GetChange",
             "GetHostedZone",
             "ListHostedZones",
+            "ListResourceRecordSets",
             "ListTagsForResources",
             "UpdateHostedZoneComment",
         ],
     ),
-    ("aws.route53.record_set", "route53", &["ChangeResourceRecordSets", "GetChange", "ListResourceRecordSets"]),
+    (
+        "aws.route53.record_set",
+        "route53",
+        &["ChangeResourceRecordSets", "GetChange", "ListHostedZones", "ListResourceRecordSets"],
+    ),
     ("aws.route53.zone_lookup", "route53", &["ListHostedZonesByName"]),
     ("aws.sns.subscription", "sns", &["ListSubscriptionsByTopic", "Subscribe", "Unsubscribe"]),
     (
@@ -372,15 +439,29 @@ pub fn actions_of(operation: &str) -> Vec<String> {
         ("cloudfront", "CreateDistributionWithTags") => {
             vec!["cloudfront:CreateDistribution".to_owned(), "cloudfront:TagResource".to_owned()]
         }
-        ("apigateway", "TagResource") => vec!["apigateway:POST".to_owned(), "apigateway:PUT".to_owned()],
-        ("apigateway", "UntagResource") => vec!["apigateway:DELETE".to_owned()],
-        ("apigateway", name) => {
-            let methods = [("Create", "POST"), ("Delete", "DELETE"), ("Get", "GET"), ("Update", "PATCH")];
-            let method = methods.iter().find(|(verb, _)| name.starts_with(verb)).map_or("*", |(_, method)| method);
-            vec![format!("apigateway:{method}")]
-        }
+        ("apigateway", name) => api_gateway(name).into_iter().map(|action| format!("apigateway:{action}")).collect(),
         _ => vec![operation.to_owned()],
     }
+}
+
+/// The actions of API Gateway: HTTP methods, of which tags that are given with a creation are a PUT of their own, and two more for
+/// the certificates of domain names.
+fn api_gateway(operation: &str) -> Vec<&'static str> {
+    match operation {
+        "TagResource" => return vec!["POST", "PUT"],
+        "UntagResource" => return vec!["DELETE"],
+        _ => {}
+    }
+    let methods = [("Create", "POST"), ("Delete", "DELETE"), ("Get", "GET"), ("Update", "PATCH")];
+    let method = methods.iter().find(|(verb, _)| operation.starts_with(verb)).map_or("*", |(_, method)| method);
+    let more: &[&str] = match operation {
+        "CreateApi" | "CreateStage" | "CreateVpcLink" => &["PUT"],
+        "CreateDomainName" => &["PUT", "AddCertificateToDomain"],
+        "UpdateDomainName" => &["AddCertificateToDomain", "RemoveCertificateFromDomain"],
+        "DeleteDomainName" => &["RemoveCertificateFromDomain"],
+        _ => &[],
+    };
+    [&[method], more].concat()
 }
 
 /// The actions that the resource types of a program need, over the whole life of their resources.
@@ -437,6 +518,12 @@ mod tests {
     fn operations_without_an_action_of_their_name_are_translated() {
         assert_eq!(actions_of("apigateway:GetVpcLinks"), ["apigateway:GET"]);
         assert_eq!(actions_of("apigateway:UpdateStage"), ["apigateway:PATCH"]);
+        assert_eq!(actions_of("apigateway:CreateVpcLink"), ["apigateway:POST", "apigateway:PUT"]);
+        assert_eq!(
+            actions_of("apigateway:UpdateDomainName"),
+            ["PATCH", "AddCertificateToDomain", "RemoveCertificateFromDomain"]
+                .map(|action| format!("apigateway:{action}")),
+        );
         assert_eq!(actions_of("cloudfront:CreateDistributionWithTags").len(), 2);
         assert_eq!(actions_of("ec2:CreateVpc"), ["ec2:CreateVpc"]);
         assert!(actions_of("sts:GetCallerIdentity").is_empty());

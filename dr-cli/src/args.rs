@@ -115,13 +115,27 @@ pub(crate) enum Command {
     /// Request the endpoints and say which hop fails
     #[command(after_help = "Example:\n  {bin} verify --url https://api.example.com/health")]
     Verify(Verify),
-    /// Show what the program's rules find
+    /// Show what the check catalogue and the program's own rules find
+    ///
+    /// Errors that nobody accepted refuse `plan` and `deploy`. A finding is accepted in the program: `.waive("its id", "the reason")`.
     #[command(after_help = "Example:\n  {bin} check --json")]
     Check,
+    /// Compare the two regions with each other: in the program, and as deployed
+    ///
+    /// Exits with 3 when a difference breaks the failover.
+    #[cfg(feature = "aws")]
+    #[command(after_help = "Examples:\n  {bin} parity\n  {bin} parity --cloud aws --json")]
+    Parity,
     /// Predict how long a failover takes, from the configuration alone
     #[cfg(feature = "aws")]
     #[command(after_help = "Example:\n  {bin} rto --target 120")]
     Rto(Rto),
+    /// Lose the primary region on purpose: predict, measure, bring it back
+    ///
+    /// Works on what is deployed on the simulator. Fails when the failover is not as predicted; nothing stays broken.
+    #[cfg(feature = "sim")]
+    #[command(after_help = "Examples:\n  {bin} drill\n  {bin} drill --fault service --hold 600 --evidence drill.json")]
+    Drill(Drill),
     /// Print the IAM actions that the program needs, as a policy
     #[cfg(feature = "aws")]
     #[command(after_help = "Example:\n  {bin} permissions > policy.json")]
@@ -152,7 +166,11 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Check => "check",
             #[cfg(feature = "aws")]
+            Command::Parity => "parity",
+            #[cfg(feature = "aws")]
             Command::Rto(_) => "rto",
+            #[cfg(feature = "sim")]
+            Command::Drill(_) => "drill",
             #[cfg(feature = "aws")]
             Command::Permissions => "permissions",
             Command::State(_) => "state",
@@ -241,6 +259,37 @@ pub(crate) struct Rto {
     /// Say which TTL keeps the worst case within this many seconds
     #[arg(long, value_name = "SECONDS")]
     pub(crate) target: Option<f64>,
+}
+
+/// `drill`.
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Drill {
+    /// What fails in the primary region
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    pub(crate) fault: Fault,
+    /// How long the standby serves alone
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub(crate) hold: u32,
+    /// Write prediction, observations and verdict to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evidence: Option<PathBuf>,
+    /// Who runs it, for the evidence [default: the user]
+    #[arg(long, value_name = "NAME", env = "DR_ACTOR")]
+    pub(crate) actor: Option<OsString>,
+}
+
+/// What fails in a drill.
+#[cfg(feature = "sim")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fault {
+    /// Nothing in the region can be reached.
+    #[default]
+    Region,
+    /// API Gateway answers 500.
+    Service,
+    /// All servers are off.
+    Instance,
 }
 
 /// `state`.

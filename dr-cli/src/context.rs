@@ -64,6 +64,18 @@ impl<'c> Context<'c, '_> {
         self.options.state.clone().unwrap_or_else(|| PathBuf::from(".dr").join(self.graph().name()))
     }
 
+    /// Whether there can be a state.
+    ///
+    /// # Errors
+    /// [`Error::Usage`]: something else has the name of the directory.
+    pub(crate) fn check_state_dir(&self) -> Result<(), Error> {
+        let dir = self.state_dir();
+        match dir.exists() && !dir.is_dir() {
+            true => Err(Error::usage(format!("{} is no directory", dir.display()), "give another one: `--state DIR`")),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn store(&self) -> FileStore {
         FileStore::new(self.state_dir(), self.graph().name())
     }
@@ -91,7 +103,7 @@ impl<'c> Context<'c, '_> {
             #[cfg(feature = "sim")]
             (None, "sim") => Arc::new(crate::cloud::sim::Sim::open(&dir)?),
             #[cfg(feature = "aws")]
-            (None, "aws") => Arc::new(crate::cloud::aws::Real::from_env().await),
+            (None, "aws") => Arc::new(crate::cloud::aws::Real::from_env().await?),
             (None, _) => {
                 let message = format!("there is no cloud `{name}`");
                 return Err(Error::usage(message, format!("give one of: {}", names.join(", "))));

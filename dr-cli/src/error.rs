@@ -170,6 +170,8 @@ impl Block {
     pub(crate) fn text(&self, paint: Paint) -> String {
         let mut text = format!("{} {}", paint.red("error:"), self.title);
         let mut row = |label: &str, value: &str| {
+            // What has several lines goes on under its first one.
+            let value = value.replace('\n', "\n         ");
             text.push_str(&format!("\n{} {value}", paint.dim(&format!("{label:>7}:"))));
         };
         for cause in &self.causes {

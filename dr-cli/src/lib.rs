@@ -23,13 +23,13 @@
 //! | `status`, `outputs`, `drift` | what exists and whether it works; what the program promises; what somebody else changed |
 //! | `graph` | draws the program: DOT, Mermaid, SVG, HTML |
 //! | `verify` | requests the endpoints and says which hop fails |
-//! | `check` | what the program's rules find |
+//! | `check` | what is known to go wrong in such a site ([`dr_aws::checks`]), and what the program's own rules find |
+//! | `parity` | whether the two regions are the same service, in the program and as deployed |
 //! | `rto` | how long a failover takes, predicted from the configuration |
+//! | `drill` | loses the primary region on purpose, on the simulator: prediction, measurement, evidence |
 //! | `permissions` | the IAM actions that the program needs, as a policy |
 //! | `state list`, `show`, `rm`, `mv`, `unlock`, `repair` | looks at what is recorded, and mends it |
 //! | `completions` | for a shell |
-//!
-//! Not here yet: a comparison of the two regions as deployed (`parity`) and a drill runner that measures a failover (`drill`).
 //!
 //! # Exit codes
 //!
@@ -48,7 +48,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `sim` | yes | `--cloud sim`, an AWS account in the state directory, and the story |
+//! | `sim` | yes | `--cloud sim`, an AWS account in the state directory, `drill` and the story |
 //! | `aws` | yes | `--cloud aws` and `rto` |
 //!
 //! Without both, a program brings its own cloud: [`Program::cloud`].
@@ -58,10 +58,14 @@ mod cloud;
 mod cmd;
 mod context;
 mod error;
+#[cfg(feature = "sim")]
+mod evidence;
 mod exit;
 mod out;
-#[cfg(feature = "sim")]
+#[cfg(feature = "aws")]
 mod pair;
+#[cfg(feature = "sim")]
+mod passage;
 mod picture;
 mod program;
 mod progress;
@@ -69,7 +73,11 @@ mod render;
 mod sides;
 #[cfg(feature = "sim")]
 mod story;
+#[cfg(feature = "sim")]
+mod telling;
 mod text;
+#[cfg(feature = "sim")]
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -83,7 +91,7 @@ pub use program::Program;
 
 /// The main function of a program: reads the command line, does what it says, returns the exit code.
 ///
-/// `parity` and `drill` are not commands yet. For types and clouds of one's own see [`Program`].
+/// For types and clouds of one's own see [`Program`].
 pub fn main<O>(program: impl Fn() -> Result<Stack<O>, BuildErrors> + 'static) -> ExitCode
 where
     O: Inputs + 'static,

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
+use crate::text::wrapped;
+
 /// Whether and how text is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paint(pub(crate) bool);
@@ -11,6 +13,10 @@ pub(crate) struct Paint(pub(crate) bool);
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    pub(crate) fn plain(self, text: &str) -> String {
+        text.to_owned()
     }
 
     pub(crate) fn bold(self, text: &str) -> String {
@@ -114,6 +120,19 @@ impl<'w> Out<'w> {
     pub(crate) fn line(&mut self, text: impl AsRef<str>) {
         if !self.json {
             self.write(text.as_ref());
+        }
+    }
+
+    /// A paragraph after `lead`, for people: on a terminal it is broken between words, and goes on under its beginning.
+    pub(crate) fn para(&mut self, lead: &str, text: &str, style: fn(Paint, &str) -> String) {
+        let width = console::measure_text_width(lead);
+        let room = self.terminal.out.map_or(usize::MAX, |columns| columns.saturating_sub(width).max(12));
+        for (number, line) in wrapped(text, room).iter().enumerate() {
+            let line = style(self.paint, line);
+            match number {
+                0 => self.line(format!("{lead}{line}")),
+                _ => self.line(format!("{:width$}{line}", "")),
+            }
         }
     }
 

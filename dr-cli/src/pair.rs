@@ -1,76 +1,228 @@
-//! The failover pair of a program, read from its graph: what is predicted, and what the story watches.
+//! The names of a program among whose answers Route 53 chooses, read from its graph: what `rto` predicts, and what a drill breaks
+//! and watches.
 
-use dr_aws::model::timing::{Detection, Failover, FailureMode, Incident, Method, OriginTimers, ProbeKind, Refusal};
-use dr_core::{Graph, Node};
+use std::collections::BTreeMap;
 
-use crate::cmd::rto::{referred, timers};
+use dr_aws::model::timing::{
+    Detection, Failover, FailureMode, Incident, Method, OriginTimers, Path, ProbeKind, ProbeTime, Refusal, Signal,
+    Standby, Term,
+};
+use dr_core::{Graph, Node, Value};
 
-/// How long resolvers keep the answer of an alias to API Gateway, in seconds: AWS publishes none, 60 is that of its other
-/// aliases (`dr_aws::model` calls it an assumption as well).
+use crate::text::seconds;
+
+/// How long resolvers keep the answer of an alias, in seconds: 60 for load balancers, and assumed to be 60 for API Gateway, of
+/// which AWS publishes none.
 const ALIAS_TTL_S: f64 = 60.0;
 
-/// Two failover records of one name, with their health checks and the distribution in front of them.
-#[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    /// The name that both answer.
+/// A name with several answers, and all that its failover depends on.
+pub(crate) struct Pair<'g> {
+    /// The name that all of them answer.
     pub(crate) name: String,
-    /// The region of the primary at the provider.
-    pub(crate) primary: String,
-    /// The region of the standby.
-    pub(crate) standby: String,
-    /// What viewers request, when there is a distribution with a name of its own.
-    pub(crate) url: Option<String>,
-    probe: ProbeKind,
-    interval_s: f64,
-    threshold: u32,
-    ttl_s: f64,
+    /// How Route 53 chooses: `failover`, `latency` or `weighted`.
+    pub(crate) policy: &'static str,
+    /// The record that is answered while it is healthy; of the other policies the first one.
+    pub(crate) primary: &'g Node,
+    /// The one after it.
+    pub(crate) standby: Option<&'g Node>,
+    /// The health check of the primary.
+    #[cfg(feature = "sim")]
+    pub(crate) check: Option<&'g Node>,
+    /// The distribution whose origin has the name.
+    pub(crate) edge: Option<&'g Node>,
+    /// How the primary is probed, if it is.
+    pub(crate) probe: Option<ProbeKind>,
+    /// How the failure of the primary is noticed, in words.
+    pub(crate) noticed: String,
+    /// How long resolvers keep an answer, in seconds.
+    pub(crate) ttl_s: f64,
     timers: Option<OriginTimers>,
+    failover: Failover,
 }
 
-impl Pair {
-    /// The first failover pair of a program.
-    pub(crate) fn find(graph: &Graph) -> Option<Pair> {
-        let role = |role: &str| {
-            graph.nodes_of("aws.route53.record_set").find(|node| node.inputs["routing"]["failover"] == *role)
+impl<'g> Pair<'g> {
+    /// All of a program, by name. The types of one name (A and AAAA) are one.
+    pub(crate) fn all(graph: &'g Graph) -> Vec<Pair<'g>> {
+        let mut names: BTreeMap<(String, &str), Vec<&Node>> = BTreeMap::new();
+        for node in graph.nodes_of("aws.route53.record_set") {
+            let Some(routing) = node.inputs.get("routing").and_then(Value::as_object) else { continue };
+            let policy = routing.keys().next().map_or("", String::as_str);
+            let name = text(node, "name").map_or_else(|| node.address.to_string(), str::to_owned);
+            names.entry((name, policy)).or_default().push(node);
+        }
+        names.into_iter().filter_map(|((name, policy), records)| Pair::of(graph, name, policy, &records)).collect()
+    }
+
+    fn of(graph: &'g Graph, name: String, policy: &str, records: &[&'g Node]) -> Option<Self> {
+        let role = |role: &str| records.iter().copied().find(|record| record.inputs["routing"]["failover"] == *role);
+        let (policy, primary, standby) = match policy {
+            "failover" => ("failover", role("primary")?, role("secondary")),
+            "latency" => ("latency", *records.first()?, records.get(1).copied()),
+            "weighted" => ("weighted", *records.first()?, records.get(1).copied()),
+            _ => return None,
         };
-        let (primary, standby) = (role("primary")?, role("secondary")?);
-        let check = referred(graph, primary.inputs.get("health_check"))?;
-        let name = primary.inputs["name"].as_str()?.to_owned();
-        let edge = graph.nodes_of("aws.cloudfront.distribution").find(|node| node.inputs["origin"]["domain"] == *name);
-        let alias = edge.and_then(|edge| edge.inputs["aliases"][0].as_str());
-        let number = |node: &Node, field: &str| node.inputs[field].as_f64();
+        let check = referred(graph, primary.inputs.get("health_check"));
+        let (signal, probe, noticed) = signal(graph, primary, check);
+        let standby_is = match standby {
+            None => Standby::Missing,
+            Some(record) if referred(graph, record.inputs.get("health_check")).is_none() => Standby::Unchecked,
+            Some(_) => Standby::Healthy,
+        };
+        let ttl_s = number(&primary.inputs, "ttl_s").unwrap_or(ALIAS_TTL_S);
+        let mut edges = graph.nodes_of("aws.cloudfront.distribution");
+        let edge = edges.find(|node| origin_of(graph, node).as_deref() == Some(&name));
+        let mut failover = Failover::new(signal, Path::default()).standby(standby_is);
+        if let Some(host) = check.and_then(|check| text(check, "host")) {
+            failover = failover.probing(&name, host);
+        }
+        let timers = edge.map(timers);
         Some(Pair {
-            primary: target(graph, primary)?,
-            standby: target(graph, standby)?,
-            url: alias.map(|alias| format!("https://{alias}/")),
-            probe: match check.inputs["kind"].as_str()? {
-                "tcp" => ProbeKind::Tcp,
-                kind if kind.ends_with("str_match") => ProbeKind::StringMatch,
-                _ => ProbeKind::Http,
-            },
-            interval_s: number(check, "interval_s").unwrap_or(30.0),
-            threshold: number(check, "threshold").unwrap_or(3.0) as u32,
-            ttl_s: number(primary, "ttl_s").unwrap_or(ALIAS_TTL_S),
-            timers: edge.map(timers),
             name,
+            policy,
+            primary,
+            standby,
+            #[cfg(feature = "sim")]
+            check,
+            edge,
+            probe,
+            noticed,
+            ttl_s,
+            timers,
+            failover,
         })
     }
 
-    /// The model of this pair, and the incident of a region that cannot be reached.
-    pub(crate) fn region_lost(&self) -> Result<(Failover, Incident), Refusal> {
-        let mode = FailureMode::ConnectBlackHole;
-        // Without a distribution users talk to the region themselves, and only DNS is in the way.
-        let path = match &self.timers {
-            Some(timers) => timers.path(self.ttl_s, Method::Get, mode),
-            None => dr_aws::model::timing::Path { ttl_s: self.ttl_s, ..Default::default() },
+    /// Whether the standby's own health is looked at before it is answered.
+    pub(crate) fn standby_is_checked(&self) -> bool {
+        self.failover.standby == Standby::Healthy
+    }
+
+    /// Whether the time to live is that of an alias's target, which is assumed.
+    pub(crate) fn ttl_is_assumed(&self) -> bool {
+        number(&self.primary.inputs, "ttl_s").is_none()
+    }
+
+    /// The model of the pair for users who read (GET), and the incident. `None` stands for whatever may fail.
+    pub(crate) fn model(&self, mode: Option<FailureMode>) -> (Failover, Result<Incident, Refusal>) {
+        let mut failover = self.failover.clone();
+        failover.path = match (&self.timers, mode) {
+            (Some(timers), Some(mode)) => timers.path(self.ttl_s, Method::Get, mode),
+            (Some(timers), None) => timers.path_at_worst(self.ttl_s, Method::Get),
+            // Without a distribution users talk to the region themselves, and only DNS is in the way.
+            (None, _) => Path { ttl_s: self.ttl_s, ..Path::default() },
         };
-        let detection = Detection::health_check(self.interval_s, self.threshold);
-        Ok((Failover::new(detection, path), Incident::seen(self.probe, mode)?))
+        let incident = match (self.probe, mode) {
+            (Some(kind), Some(mode)) => Incident::seen(kind, mode),
+            // An alarm does not probe.
+            _ => Ok(ProbeTime::exactly(0.0).into()),
+        };
+        (failover, incident)
     }
 }
 
-/// The region that a record points to.
-fn target(graph: &Graph, record: &Node) -> Option<String> {
-    let value = if record.inputs["alias"].is_null() { &record.inputs["values"] } else { &record.inputs["alias"] };
-    referred(graph, Some(value)).map(|node| node.region.to_string())
+/// What only the simulator is asked for.
+#[cfg(feature = "sim")]
+impl Pair<'_> {
+    /// The regions that the two records point to.
+    pub(crate) fn regions(&self, graph: &Graph) -> Option<[String; 2]> {
+        let target = |record: &Node| {
+            let alias = &record.inputs["alias"];
+            let value = if alias.is_null() { &record.inputs["values"] } else { alias };
+            referred(graph, Some(value)).map(|node| node.region.to_string())
+        };
+        Some([target(self.primary)?, target(self.standby?)?])
+    }
+
+    /// How long CloudFront keeps an idle connection to a region, in seconds; none when users resolve the name themselves.
+    pub(crate) fn keepalive_s(&self) -> Option<f64> {
+        self.timers.map(|timers| timers.keepalive_timeout_s)
+    }
+}
+
+/// A part of the way in words that need no knowledge of the model: `until …`.
+pub(crate) fn until(term: &Term) -> &str {
+    match term {
+        Term::Detection => "enough health checkers have noticed",
+        Term::Publication => "the name servers have heard of it",
+        Term::CachedAnswer => "the old DNS answer has left all caches",
+        Term::KeepAlive => "CloudFront has closed its connections to the old region",
+        Term::StuckRequest => "the last request to the old region has given up",
+        Term::ErrorCache => "the last cached error has expired",
+        Term::Extra(what) => what,
+    }
+}
+
+fn text<'v>(node: &'v Node, field: &str) -> Option<&'v str> {
+    node.inputs.get(field).and_then(Value::as_str)
+}
+
+fn number(value: &Value, field: &str) -> Option<f64> {
+    value.get(field).and_then(Value::as_f64)
+}
+
+/// The node that an input refers to.
+fn referred<'g>(graph: &'g Graph, value: Option<&Value>) -> Option<&'g Node> {
+    let mut found = None;
+    dr_core::value::references(value?, &mut |reference| found = found.or_else(|| graph.get(reference.address)));
+    found
+}
+
+/// The name of a distribution's origin: a text, or the name of the record that it refers to.
+fn origin_of(graph: &Graph, edge: &Node) -> Option<String> {
+    let domain = edge.inputs.get("origin")?.get("domain")?;
+    domain.as_str().map(str::to_owned).or_else(|| {
+        let record = referred(graph, Some(domain))?;
+        text(record, "name").map(str::to_owned)
+    })
+}
+
+/// The timers of a distribution towards its origin.
+fn timers(edge: &Node) -> OriginTimers {
+    let (origin, defaults) = (&edge.inputs["origin"], OriginTimers::default());
+    OriginTimers {
+        connection_attempts: number(origin, "connection_attempts").map_or(defaults.connection_attempts, |n| n as u32),
+        connection_timeout_s: number(origin, "connection_timeout_s").unwrap_or(defaults.connection_timeout_s),
+        read_timeout_s: number(origin, "read_timeout_s").unwrap_or(defaults.read_timeout_s),
+        keepalive_timeout_s: number(origin, "keepalive_timeout_s").unwrap_or(defaults.keepalive_timeout_s),
+        error_caching_min_ttl_s: number(&edge.inputs, "error_caching_s").unwrap_or(defaults.error_caching_min_ttl_s),
+        ..defaults
+    }
+}
+
+/// Where the health of a record comes from, how it is probed, and both in words.
+fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option<ProbeKind>, String) {
+    let Some(check) = check else {
+        let evaluated = record.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true);
+        return match evaluated {
+            true => (Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned()),
+            false => (Signal::None, None, "by nothing".to_owned()),
+        };
+    };
+    let at = &check.address;
+    if check.inputs["disabled"].as_bool() == Some(true) {
+        return (Signal::Disabled, None, format!("{at} is disabled: always healthy"));
+    }
+    let kind = text(check, "kind").unwrap_or_default();
+    if kind == "cloudwatch_metric" {
+        let alarm = referred(graph, check.inputs.get("alarm"));
+        let field = |name: &str, default: f64| alarm.and_then(|a| number(&a.inputs, name)).unwrap_or(default);
+        let (period_s, periods) = (field("period_s", 60.0), field("periods", 1.0) as u32);
+        let words = format!("{at}: an alarm over {periods} × {}", seconds(period_s));
+        return (Signal::Watched(Detection::cloud_watch(period_s, periods)), None, words);
+    }
+    // The defaults of Route 53, for a check that does not say.
+    let interval_s = number(&check.inputs, "interval_s").unwrap_or(30.0);
+    let threshold = number(&check.inputs, "threshold").map_or(3, |n| n as u32);
+    let probe = ProbeKind::of_type(&kind.to_uppercase());
+    let path = text(check, "path").unwrap_or_default();
+    let words = format!(
+        "{at}: {} {path}, {threshold} bad probes in a row, {} apart",
+        kind.replace('_', " "),
+        seconds(interval_s)
+    );
+    match probe {
+        Some(_) => (Signal::Watched(Detection::health_check(interval_s, threshold)), probe, words),
+        // A calculated check has the sum of its children's times; that is not modelled, and no number is better than a wrong one.
+        None => (Signal::None, None, format!("{at}: a check of kind {kind}, which is not predicted")),
+    }
 }

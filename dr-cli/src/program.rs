@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use dr_core::driver::Cancel;
-use dr_core::{BuildErrors, CloudError, Graph, Inputs, OutputsError, Registry, Stack, State, Value};
+use dr_core::{
+    BuildError, BuildErrors, CloudError, Finding, Graph, Inputs, OutputsError, Registry, Severity, Stack, State, Value,
+};
 use serde::Serialize;
 
 use crate::cloud::{Cloud, Open};
@@ -47,6 +49,55 @@ pub(crate) trait Built {
     fn graph(&self) -> &Graph;
     /// The program's outputs as far as the state knows them; null when it promises none.
     fn outputs(&self, state: &State) -> Result<Value, OutputsError>;
+    /// What rules find in it, the worst first, accepted findings included.
+    fn findings(&self) -> &[Finding] {
+        self.graph().findings()
+    }
+
+    /// Refuses errors that nobody accepted.
+    fn sound(&self) -> Result<(), BuildErrors> {
+        let errors = self.findings().iter().filter(|it| it.severity == Severity::Error && it.waived.is_none());
+        let errors: Vec<_> = errors.cloned().map(BuildError::Finding).collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(BuildErrors { stack: self.graph().name().to_owned(), errors }),
+        }
+    }
+}
+
+/// A stack with what the catalogue finds in it, beside what its own rules have found.
+#[cfg(feature = "aws")]
+struct Checked {
+    built: Box<dyn Built>,
+    findings: Vec<Finding>,
+}
+
+#[cfg(feature = "aws")]
+impl Checked {
+    fn of(built: Box<dyn Built>) -> Self {
+        let mut findings = built.findings().to_vec();
+        // A program may have the catalogue among its own rules.
+        let known = |finding: &Finding| findings.iter().any(|it| (&it.id, &it.address) == (&finding.id, &finding.address));
+        let further: Vec<_> = dr_aws::checks::catalogue(built.graph()).into_iter().filter(|it| !known(it)).collect();
+        findings.extend(further);
+        findings.sort_by(|a, b| (b.severity, &a.address, &a.id).cmp(&(a.severity, &b.address, &b.id)));
+        Checked { built, findings }
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Built for Checked {
+    fn graph(&self) -> &Graph {
+        self.built.graph()
+    }
+
+    fn outputs(&self, state: &State) -> Result<Value, OutputsError> {
+        self.built.outputs(state)
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
 }
 
 impl<O> Built for Stack<O>
@@ -145,8 +196,12 @@ impl Program {
         cmd::run(self, "program", args, &mut out, false)
     }
 
+    /// Runs the program, and asks the catalogue about it: the one place where that is done.
     pub(crate) fn build(&self) -> Result<Box<dyn Built>, BuildErrors> {
-        (self.build)()
+        let built = (self.build)()?;
+        #[cfg(feature = "aws")]
+        let built = Box::new(Checked::of(built)) as Box<dyn Built>;
+        Ok(built)
     }
 
     /// The names of the clouds, the default first.

@@ -263,20 +263,29 @@ pub(crate) fn drift_event(drift: &Drift) -> Value {
 
 /// What a rule found.
 pub(crate) fn finding(out: &mut Out<'_>, finding: &Finding) {
-    let (word, paint) = (finding.severity, out.paint);
-    let word = match (word, finding.waived.is_some()) {
+    for line in finding_text(finding, out.paint).lines() {
+        // What explains a finding is further in than the finding.
+        let (lead, text) = line.split_at(line.len() - line.trim_start().len());
+        out.para(lead, text, Paint::plain);
+    }
+}
+
+/// The same as text, without the last line's end.
+pub(crate) fn finding_text(finding: &Finding, paint: Paint) -> String {
+    let word = match (finding.severity, finding.waived.is_some()) {
         (_, true) => paint.dim("waived"),
         (Severity::Error, _) => paint.red("error"),
         (Severity::Warning, _) => paint.yellow("warning"),
         (Severity::Info, _) => paint.cyan("info"),
     };
-    out.line(format!("{word}[{}] {}: {}", finding.id, finding.address, finding.problem));
+    let mut text = format!("{word}[{}] {}: {}", finding.id, finding.address, finding.problem);
     if let Some(fix) = &finding.fix {
-        out.line(format!("    fix: {fix}"));
+        text.push_str(&format!("\n    fix: {fix}"));
     }
     if let Some(reason) = &finding.waived {
-        out.line(format!("    accepted: {reason}"));
+        text.push_str(&format!("\n    accepted: {reason}"));
     }
+    text
 }
 
 /// The same as an event.

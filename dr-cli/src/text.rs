@@ -29,6 +29,33 @@ pub(crate) fn seconds(s: f64) -> String {
     }
 }
 
+/// How long a request took: `41 ms`, `1.3 s`, `30 s`.
+pub(crate) fn moment(s: f64) -> String {
+    if s < 0.9995 { format!("{:.0} ms", s * 1000.0) } else { seconds(s) }
+}
+
+/// Lines of at most `width` columns, broken between words. A longer word has a line of its own, so that an address can still
+/// be copied.
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = console::measure_text_width(word);
+        match lines.last_mut() {
+            Some(line) if used == 0 || used + 1 + length <= width => {
+                line.push_str(if used == 0 { "" } else { " " });
+                line.push_str(word);
+                used += length + usize::from(used > 0);
+            }
+            _ => {
+                lines.push(word.to_owned());
+                used = length;
+            }
+        }
+    }
+    lines
+}
+
 /// At most `width` characters: what is too long loses its middle.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let len = text.chars().count();
@@ -137,6 +164,18 @@ mod tests {
         for (s, text) in cases.into_iter().chain([(3600.0, "1 h"), (3900.0, "1 h 5 min")]) {
             assert_eq!(seconds(s), text);
         }
+    }
+
+    #[test]
+    fn a_moment_is_not_rounded_to_nothing() {
+        assert_eq!([0.041, 0.9996, 1.26, 30.0].map(moment), ["41 ms", "1 s", "1.3 s", "30 s"]);
+    }
+
+    #[test]
+    fn lines_are_broken_between_words() {
+        assert_eq!(wrapped("a bc def", 5), ["a bc", "def"]);
+        assert_eq!(wrapped("see https://a.example.com/ there", 9), ["see", "https://a.example.com/", "there"]);
+        assert_eq!([wrapped("", 5), wrapped("a", usize::MAX)], [[""], ["a"]]);
     }
 
     #[test]

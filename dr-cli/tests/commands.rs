@@ -282,10 +282,13 @@ fn verify_requests_what_the_program_promises() {
     let dir = deployed();
     let ran = Shape::new().run(dir.path(), &["verify", "--path", "/health"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.out.contains(".example.com/health\n     output url from east-1 in N s, 2 hops to server\n"), "{ran:?}");
+    assert!(
+        ran.out.contains(".example.com/health\n     output url from east-1 in 7 ms, 2 hops to server\n"),
+        "{ran:?}"
+    );
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["verify", "--url", "nowhere.example.com"]).text(), @r"
     ---  https://nowhere.example.com
-         given in N s, 1 hop to name
+         given in 7 ms, 1 hop to name
     --- err
     error: https://nowhere.example.com does not serve
       cause: server: nobody there

@@ -1,4 +1,5 @@
-//! The command as a process: the lock between two of them, Ctrl-C, a pipe that is closed.
+//! The command as a process: the lock between two of them, Ctrl-C, a pipe that is closed, an environment that is not as it should
+//! be. (No command listens, so no port can be in use; a terminal has tests of its own.)
 //!
 //! The program is this test binary itself, started again with the environment variable `DR_TOY`.
 #![cfg(unix)]
@@ -92,6 +93,137 @@ fn ctrl_c_ends_with_everything_recorded_and_the_lock_free() {
         let creates = ran.done()["actions"]["create"].as_u64().unwrap_or(0);
         assert!(creates <= 4, "what the first run created is not created again: {ran:?}");
     }
+}
+
+/// Exit code and error output of a command that must not panic, and says nothing on its output but events.
+fn refused(command: &mut Command) -> (i32, String) {
+    let output = command.output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(!err.contains("panicked"), "{err}");
+    (output.status.code().unwrap(), err)
+}
+
+/// A command on AWS in an environment with nothing of AWS but these variables.
+fn on_aws(dir: &Path, args: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = start(dir, &[args, &["--cloud", "aws"]].concat());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    // No profile of whoever runs the test, and no question to an instance's metadata.
+    command.env("HOME", dir).env("AWS_EC2_METADATA_DISABLED", "true").envs(variables.iter().copied());
+    command
+}
+
+const KEYS: [(&str, &str); 2] = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+
+#[test]
+fn an_unknown_command_is_answered_with_the_one_that_was_meant() {
+    let dir = tempdir().unwrap();
+    let (code, err) = refused(&mut start(dir.path(), &["deplyo"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("unrecognized subcommand 'deplyo'") && err.contains("'deploy'"), "{err}");
+}
+
+#[test]
+fn a_state_directory_that_is_missing_is_an_empty_state() {
+    let dir = tempdir().unwrap();
+    let none = dir.path().join("none");
+    for (args, expected) in [
+        (&["status"][..], 0),
+        (&["plan"], 0),
+        (&["drift"], 0),
+        (&["state", "list"], 0),
+        (&["state", "unlock"], 0),
+        (&["state", "show", "east-1/main.base"], 2),
+        (&["verify"], 2),
+        (&["outputs"], 1),
+    ] {
+        let (code, err) = refused(&mut start(&none, args));
+        assert_eq!(code, expected, "{args:?}: {err}");
+        assert_eq!(err.starts_with("error: "), expected != 0, "{args:?}: {err}");
+        assert!(!none.exists(), "{args:?} only looks");
+    }
+}
+
+#[test]
+fn a_state_directory_that_is_a_file_is_refused() {
+    let dir = tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for args in ["plan", "deploy", "status", "destroy"] {
+        let (code, err) = refused(&mut start(&file, &[args]));
+        assert!(code == 2 && err.contains("/file is no directory\n"), "{args}: {err}");
+    }
+}
+
+#[test]
+fn the_state_of_another_stack_is_left_alone() {
+    let dir = tempdir().unwrap();
+    let other = Shape { name: Some("other"), ..Shape::new() };
+    assert_eq!(other.run(dir.path(), &["deploy"]).code, 0);
+    for args in ["plan", "deploy", "destroy", "status", "outputs", "verify", "drift"] {
+        let (code, err) = refused(&mut start(dir.path(), &[args, "--yes"]));
+        assert!(code == 2 && err.contains("holds the state of stack `other`, not of `shop`"), "{args}: {err}");
+    }
+    assert_eq!(other.run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn without_credentials_the_sources_are_named() {
+    let dir = tempdir().unwrap();
+    let (code, err) = refused(&mut on_aws(dir.path(), &["plan"], &[]));
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.starts_with(
+            "error: cannot use the cloud `aws`\n  cause: sts:GetCallerIdentity answered NoCredentials: nobody has any\n"
+        ),
+        "{err}"
+    );
+    assert!(err.contains("\n         Environment: environment variable not set\n"), "{err}");
+    assert!(err.contains("   hint: set AWS_PROFILE or ") && !err.contains("AWS_PROFILE is"), "{err}");
+    let (code, err) = refused(&mut on_aws(dir.path(), &["deploy"], &[("AWS_PROFILE", "nobody")]));
+    assert!(code == 1 && err.contains("AWS_PROFILE is `nobody`"), "{err}");
+}
+
+#[cfg(feature = "aws")]
+#[test]
+fn an_endpoint_that_does_not_answer_is_named() {
+    let dir = tempdir().unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let (code, err) = refused(on_aws(dir.path(), &["plan"], &KEYS).env("AWS_ENDPOINT_URL", &url));
+    assert_eq!(code, 1, "{err}");
+    assert!(
+        err.contains("cause: sts:GetCallerIdentity answered Unreachable: ") && err.contains("Connection refused"),
+        "{err}"
+    );
+    assert!(err.contains(&format!("AWS_ENDPOINT_URL is {url}")), "{err}");
+    let (code, err) = refused(on_aws(dir.path(), &["plan"], &KEYS).env("AWS_ENDPOINT_URL_STS", "nonsense"));
+    assert!(code == 2 && err.starts_with("error: AWS_ENDPOINT_URL_STS is `nonsense`, and that is no URL\n"), "{err}");
+}
+
+/// Goal: what is no UTF-8 in the environment is used where it can be, and refused without a panic where it cannot.
+#[test]
+fn variables_that_are_no_utf8_do_not_panic() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+    let dir = tempdir().unwrap();
+    std::fs::write(dir.path().join("gate"), "").unwrap();
+    let odd = |text: &str| OsString::from_vec([text.as_bytes(), b"\xff"].concat());
+    for name in ["USER", "LOGNAME", "HOME", "TERM", "COLUMNS", "NO_COLOR", "AWS_PROFILE", "DR_ACTOR", "DR_ODD"] {
+        let (code, err) = refused(start(dir.path(), &["deploy"]).env(name, odd("x")));
+        assert_eq!(code, 0, "{name}: {err}");
+    }
+    let (code, err) = refused(start(dir.path(), &["plan"]).env("DR_WAIT_SCALE", odd("1")));
+    assert!(code == 2 && err.contains("invalid UTF-8"), "{err}");
+    // The state directory of the variable, which the option does not overrule here.
+    let state = dir.path().join(odd("state"));
+    let mut command = start(dir.path(), &[]);
+    let (code, err) = refused(command.env("DR_TOY", "deploy").env("DR_STATE", &state));
+    assert_eq!(code, 0, "{err}");
+    assert!(state.join("state").exists() || state.join("journal").exists(), "it is there");
 }
 
 /// Goal: a process that is killed in the middle is continued, by the lock that the system freed.

@@ -1,47 +1,17 @@
 //! The commands on the simulated account that is kept in the state directory, and the predictions for a two-region site.
 #![cfg(feature = "sim")]
 
-use std::path::Path;
+mod pair;
 
-use dr_aws::constructs::{Edge, FailoverPair, SecureApi, Site, ValidatedCertificate};
-use dr_aws::regions::{EuWest1, UsEast1, UsWest2};
-use dr_aws::route53::HostedZone;
-use dr_core::{BuildErrors, Global, Output, Stack, cidr};
+use dr_aws::constructs::SecureApi;
+use dr_aws::regions::EuWest1;
+use dr_core::{BuildErrors, Output, Stack, cidr};
+use pair::{done, pair, run};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
 fn api() -> Result<Stack<Output<String>>, BuildErrors> {
     Stack::build("api", |stack| stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16"))).endpoint)
-}
-
-fn pair() -> Result<Stack, BuildErrors> {
-    Stack::build("shop", |stack| {
-        let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
-        let zone = global.add("zone", HostedZone::new("example.com"));
-        let name = "origin.example.com";
-        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
-        let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
-        let standby = SecureApi::new(cidr!("10.1.0.0/16"));
-        let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
-        let origin = global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby).cname(30));
-        global.add("edge", Edge::new("www.example.com", zone.id, &origin));
-    })
-}
-
-/// Exit code, output, error output.
-fn run<O>(program: fn() -> Result<Stack<O>, BuildErrors>, dir: &Path, args: &[&str]) -> (u8, String, String)
-where
-    O: dr_core::Inputs + 'static,
-    O::Args: serde::Serialize,
-{
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = [args, &["--state", dir.to_str().unwrap()]].concat();
-    let code = dr_cli::run(program, args, &mut out, &mut err);
-    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
-}
-
-fn done(out: &str) -> Value {
-    serde_json::from_str(out.lines().last().unwrap()).unwrap()
 }
 
 /// Goal: separate commands see one and the same account.
@@ -105,14 +75,14 @@ fn a_failover_is_predicted_from_the_program_alone() {
       seconds until users are served       best typical   worst
       connection refused                     20      48      80
       error status                           20      48      80
-      wrong body                         never: a HTTP probe does not see this failure (wrong body)
-      bad certificate                    never: a HTTP probe does not see this failure (bad certificate)
+      wrong body                         never: HTTP probes do not see it
+      bad certificate                    never: HTTP probes do not see it
       no status line                         26      54     146
-      stalled body                       never: a HTTP probe does not see this failure (stalled body)
+      stalled body                       never: HTTP probes do not see it
       connect timeout                        32      60      98
       slow connect, then no status line      38      66     164
       and back                               20      43      86
-      longest stage: stuck request, up to 1 min 6 s of 2 min 44 s
+      longest part, up to 66 of 164 s: until the last request to the old region has given up
     ");
     let (code, out, err) = run(pair, dir.path(), &["rto", "--target", "90"]);
     assert_eq!(code, 3);

@@ -541,38 +541,42 @@ pub(crate) fn texts<'v>(value: &'v Value, visit: &mut dyn FnMut(&'v str)) {
     }
 }
 
-/// The value as a text like JSON whose keys are sorted: the same for equal values, whatever order their maps keep.
-pub(crate) fn canonical(value: &Value) -> String {
-    fn write(value: &Value, out: &mut String) {
-        let mut separator = "";
+/// The value as JSON without spaces and with sorted keys: the same text for equal values, whatever order their maps keep.
+#[must_use]
+pub fn canonical(value: &Value) -> String {
+    fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         match value {
             Value::Array(items) => {
-                out.push('[');
-                for item in items {
-                    out.push_str(std::mem::replace(&mut separator, ","));
-                    write(item, out);
+                out.push(b'[');
+                for (number, item) in items.iter().enumerate() {
+                    if number > 0 {
+                        out.push(b',');
+                    }
+                    write(item, out)?;
                 }
-                out.push(']');
+                out.push(b']');
             }
             Value::Object(entries) => {
                 let mut entries: Vec<_> = entries.iter().collect();
                 entries.sort_unstable_by_key(|(key, _)| *key);
-                out.push('{');
-                for (key, item) in entries {
-                    let _ = fmt::Write::write_fmt(out, format_args!("{separator}{key:?}:"));
-                    separator = ",";
-                    write(item, out);
+                out.push(b'{');
+                for (number, (key, item)) in entries.into_iter().enumerate() {
+                    if number > 0 {
+                        out.push(b',');
+                    }
+                    serde_json::to_writer(&mut *out, key)?;
+                    out.push(b':');
+                    write(item, out)?;
                 }
-                out.push('}');
+                out.push(b'}');
             }
-            scalar => {
-                let _ = fmt::Write::write_fmt(out, format_args!("{scalar}"));
-            }
+            scalar => serde_json::to_writer(out, scalar)?,
         }
+        Ok(())
     }
-    let mut out = String::new();
-    write(value, &mut out);
-    out
+    let mut out = Vec::new();
+    write(value, &mut out).expect("a value is JSON, and memory takes every byte");
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
 /// Replaces references by what `known` answers for them; those it does not know stay, and the result tells whether any did.

@@ -230,6 +230,14 @@ impl Aws {
         self.catch_up();
     }
 
+    /// Writes a value of a metric now, as PutMetricData does for a canary or for an operator's switch: alarms on it, and health
+    /// checks on those alarms, follow.
+    pub fn put_metric(&self, region: &str, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: f64) {
+        self.catch_up();
+        let now_ms = self.cloud.clock().now_ms();
+        self.plane().health.put_metric(region, namespace, name, dimensions, value, now_ms);
+    }
+
     /// What the health checkers and alarms noticed so far, in order.
     #[must_use]
     pub fn events(&self) -> Vec<HealthEvent> {

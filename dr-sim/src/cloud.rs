@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::SimClock;
 use crate::control::Table;
 use crate::faults::{CrashPoint, Faults, Travel};
+use crate::fingerprint;
 use crate::seam::{self, Carrier, Flight, Wire};
 use crate::world::World;
 
@@ -323,6 +324,16 @@ impl Cloud {
         let world = self.shared.world();
         let (now_ms, sent) = (self.shared.clock.now_ms(), lock(&self.shared.log).sent);
         serde_json::to_string(&Saved { format: FORMAT, seed: world.seed, now_ms, sent, world: &*world })
+    }
+
+    /// What the account holds as one number, for comparisons within a process: clouds with equal numbers answer every request in
+    /// the same way, but for the time of day and the rate limits. What is under way to it and has no sender any more lands first.
+    ///
+    /// # Errors
+    /// When the world cannot be written as JSON, which would be a bug of this crate.
+    pub fn fingerprint(&self) -> Result<u64, serde_json::Error> {
+        self.shared.land_all_orphans();
+        fingerprint::of(&mut self.shared.world(), self.shared.clock.now_ms())
     }
 
     /// A cloud that goes on where the saved one stopped.

@@ -9,6 +9,7 @@ mod cloud;
 mod control;
 mod data;
 mod faults;
+mod fingerprint;
 mod latency;
 mod rates;
 mod seam;

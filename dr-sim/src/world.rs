@@ -94,6 +94,10 @@ impl World {
         self.now_ms = self.now_ms.max(now_ms);
         self.ec2.settle(self.now_ms);
         self.apigatewayv2.settle(self.now_ms);
+        let World { ec2, elbv2, .. } = self;
+        elbv2.settle(self.now_ms, |region, id| {
+            ec2.regions.get(region).is_some_and(|region| region.instances.contains_key(id))
+        });
     }
 
     /// `n` characters of `alphabet` from the seeded stream: the variable part of an id.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use aws_sdk_acm::types::KeyAlgorithm as ModelKeyAlgorithm;
 use aws_sdk_acm::types::{CertificateDetail, CertificateSummary, Tag, ValidationMethod};
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan, Settled,
-    Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Problems, Region, Resource, Scan,
+    Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +31,11 @@ use crate::tags;
 ///
 /// Certificates of one account for one domain share the record, in whatever region they are: it is the same name and value.
 ///
-/// Inputs: the domain; optionally further names and the key algorithm (RSA 2048 by default). Each change replaces the
-/// certificate, the new one first, and renewal is ACM's as long as the record exists.
-/// Calls: RequestCertificate, DescribeCertificate, ListCertificates, DeleteCertificate.
-/// <https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html>
+/// - Inputs: the domain, further names (none by default; ten in all) and the key algorithm (RSA 2048 by default). Each change
+///   replaces the certificate, the new one first; renewal is ACM's as long as the record exists.
+/// - Ready: when ACM says which record it wants, in about 5 seconds.
+/// - Calls: RequestCertificate, DescribeCertificate, ListCertificates, ListTagsForCertificate, DeleteCertificate.
+/// - AWS: <https://docs.aws.amazon.com/acm/latest/userguide/dns-validation.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.acm.certificate",
@@ -296,8 +297,20 @@ impl Lifecycle for Certificate {
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let client = cx.cloud.acm(&cx.owner.region);
-        let call = client.delete_certificate().certificate_arn(prior.outputs.arn.as_str());
-        call.send().await.call("acm:DeleteCertificate").gone_ok().map(drop)
+        let arn = prior.outputs.arn.as_str();
+        let call = client.delete_certificate().certificate_arn(arn);
+        match call.send().await.call("acm:DeleteCertificate").gone_ok() {
+            Err(error) if error.class == Class::Dependency => {
+                // ACM knows who uses it; who cannot be asked is not named, since it is the deletion that failed.
+                let detail = described(&cx.cloud, &cx.owner.region, arn).await.ok().flatten();
+                let users = detail.map(|detail| detail.in_use_by().join(", ")).filter(|users| !users.is_empty());
+                Err(match users {
+                    Some(users) => error.hint(format!("in use by {users}; ACM hears of their end some minutes later")),
+                    None => error,
+                })
+            }
+            answer => answer.map(drop),
+        }
     }
 
     async fn ready(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<Settled<CertificateOutputs>, CloudError> {
@@ -318,25 +331,14 @@ impl Lifecycle for Certificate {
 #[cfg(test)]
 mod tests {
     use aws_sdk_acm::Client;
+    use aws_sdk_acm::operation::describe_certificate::DescribeCertificateOutput;
     use aws_sdk_acm::operation::request_certificate::{RequestCertificateError, RequestCertificateOutput};
     use aws_sdk_acm::types::CertificateStatus;
     use aws_sdk_acm::types::error::LimitExceededException;
     use aws_smithy_mocks::mock;
-    use dr_core::{Class, Owner};
 
     use super::*;
-
-    fn cx(aws: std::sync::Arc<Aws>) -> Cx<Aws> {
-        let owner = Owner {
-            stack: "shop".into(),
-            region: "eu-west-1".into(),
-            address: "standby/certificate".parse().unwrap(),
-            generation: 1,
-            token: "0123456789abcdef0123456789abcdef".into(),
-            tags: BTreeMap::new(),
-        };
-        Cx { cloud: aws, owner }
-    }
+    use crate::testing::{cx, outcome, refused};
 
     fn args() -> CertificateArgs {
         let alternatives = vec!["b.example.com".to_owned(), "a.example.com".to_owned()];
@@ -350,11 +352,11 @@ mod tests {
                 let tagged = input
                     .tags()
                     .iter()
-                    .any(|tag| tag.key() == "dr:address" && tag.value() == Some("standby/certificate"));
+                    .any(|tag| tag.key() == "dr:address" && tag.value() == Some("us-east-1/net.thing"));
                 tagged && input.idempotency_token() == Some("0123456789abcdef0123456789abcdef")
             })
             .then_output(|| RequestCertificateOutput::builder().certificate_arn("arn:c").build());
-        let outputs = Certificate::create(&cx(Aws::mocked(&[&request])), &args()).await.unwrap();
+        let outputs = Certificate::create(&cx(&[&request]), &args()).await.unwrap();
         assert_eq!((outputs.arn.as_str(), request.num_calls()), ("arn:c", 1));
     }
 
@@ -368,7 +370,7 @@ mod tests {
             RequestCertificateError::LimitExceededException(LimitExceededException::builder().meta(meta).build())
         };
         let request = mock!(Client::request_certificate).then_error(refused);
-        let error = Certificate::create(&cx(Aws::mocked(&[&request])), &args()).await.unwrap_err();
+        let error = Certificate::create(&cx(&[&request]), &args()).await.unwrap_err();
         assert_eq!((error.class, request.num_calls()), (Class::Permanent, 1), "{error}");
         assert!(error.hint.unwrap().contains("AWS Support"));
     }
@@ -395,5 +397,45 @@ mod tests {
         for name in ["Example.com", "example.com.", "a.*.example.com", "localhost"] {
             assert!(problem_of_name(name).is_some(), "{name}");
         }
+    }
+
+    fn prior() -> Prior<Certificate> {
+        Prior { args: args(), outputs: outputs("arn:c") }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_that_is_gone_is_deleted_and_one_in_use_says_by_what() {
+        for (code, expected) in [
+            ("ResourceNotFoundException", Ok(())),
+            // Something else is being done with it.
+            ("ConflictException", Err(Class::Eventual)),
+            ("AccessDeniedException", Err(Class::Denied)),
+        ] {
+            let text = "You are trying to update a resource or configuration that is already being created or updated.";
+            let refused = refused(mock!(Client::delete_certificate), code, text);
+            assert_eq!(outcome(Certificate::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+        let used = refused(mock!(Client::delete_certificate), "ResourceInUseException", "Certificate is in use.");
+        let users = mock!(Client::describe_certificate).then_output(|| {
+            let detail = CertificateDetail::builder().in_use_by("arn:aws:cloudfront::1:distribution/E1");
+            DescribeCertificateOutput::builder().certificate(detail.build()).build()
+        });
+        let error = Certificate::delete(&cx(&[&used, &users]), &prior()).await.unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("distribution/E1")), "{:?}", error.hint);
+        let denied = refused(mock!(Client::describe_certificate), "AccessDeniedException", "");
+        let error = Certificate::delete(&cx(&[&used, &denied]), &prior()).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (Class::Dependency, "ResourceInUseException"));
+    }
+
+    #[tokio::test]
+    async fn a_new_certificate_that_acm_does_not_know_yet_is_asked_for_again() {
+        let unknown = refused(mock!(Client::describe_certificate), "ResourceNotFoundException", "");
+        let settled = Certificate::ready(&cx(&[&unknown]), &prior()).await.unwrap();
+        assert!(matches!(settled, Settled::AskAgainIn(_)));
+        let untagged = refused(mock!(Client::list_tags_for_certificate), "ResourceNotFoundException", "");
+        let tag = refused(mock!(Client::add_tags_to_certificate), "ResourceNotFoundException", "");
+        let answer = Certificate::update(&cx(&[&untagged, &tag]), &prior(), &args()).await;
+        assert_eq!(outcome(answer), Err(Class::Eventual));
     }
 }

@@ -20,10 +20,11 @@ use crate::{names, tags};
 
 /// An HTTP API: the regional, managed entry to a service, with routes, integrations and stages under it.
 ///
-/// Inputs: optionally a description and whether it answers under its own `execute-api` name (it does by default, and a
-/// Route 53 health check needs that name). Everything changes in place.
-/// Calls: CreateApi, GetApis, UpdateApi, DeleteApi.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>
+/// - Inputs: a description (up to 1,024 characters; none by default) and whether it answers under its own `execute-api` name
+///   (yes by default; a Route 53 health check needs that name); all in place.
+/// - Ready: at once.
+/// - Calls: CreateApi, GetApis, UpdateApi, DeleteApi.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.apigatewayv2.http_api", outputs = HttpApiOutputs, create_s = 1, delete_s = 1, check = HttpApi::check_inputs)]
 pub struct HttpApi<R: Region = Anywhere> {
@@ -144,5 +145,45 @@ impl Lifecycle for HttpApi {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         write_tags(cx, &path(&current.outputs.id), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<HttpApi> {
+        let args = HttpApiArgs { description: None, execute_api_endpoint: true };
+        Prior { args, outputs: outputs(Some("a1"), Some("https://a1.execute-api.us-east-1.amazonaws.com")).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn an_api_that_is_gone_is_deleted_and_a_mapped_one_waits() {
+        let mapped = "Deleting API failed. Please remove all base path mappings related to the API in your domains.";
+        for (code, text, expected) in [
+            ("NotFoundException", "Invalid API identifier specified", Ok(())),
+            ("BadRequestException", mapped, Err(Class::Dependency)),
+            ("TooManyRequestsException", "Too Many Requests", Err(Class::Throttled)),
+        ] {
+            let refused = refused(mock!(Client::delete_api), code, text);
+            assert_eq!(outcome(HttpApi::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+    }
+
+    /// API Gateway has no code of its own for it.
+    #[tokio::test]
+    async fn a_quota_is_told_from_one_call_too_many() {
+        for code in ["BadRequestException", "TooManyRequestsException"] {
+            let text = "Maximum number of APIs for this account has been reached.";
+            let refused = refused(mock!(Client::create_api), code, text);
+            let error = HttpApi::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+            assert_eq!(error.class, Class::Permanent, "{code}");
+            assert!(error.hint.unwrap().contains("Service Quotas"), "{code}");
+        }
     }
 }

@@ -24,9 +24,11 @@ const NAME_LEN_MAX: usize = 128;
 /// API Gateway asks the issuer for its discovery document while the authorizer is made: it has to be reachable, within 1.5
 /// seconds, and sign with RSA.
 ///
-/// Inputs: the API (replaces), the issuer, the audiences; optionally where the token is (the `Authorization` header).
-/// Calls: CreateAuthorizer, GetAuthorizers, UpdateAuthorizer, DeleteAuthorizer.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
+/// - Inputs: the API (replaces); the issuer, the audiences (1 to 50) and where the token is (the `Authorization` header by
+///   default), in place.
+/// - Ready: at once.
+/// - Calls: CreateAuthorizer, GetAuthorizers, UpdateAuthorizer, DeleteAuthorizer.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.jwt_authorizer",
@@ -190,5 +192,46 @@ impl Lifecycle for JwtAuthorizer {
             .authorizer_id(current.outputs.id.as_str())
             .name(mark(cx));
         call.send().await.call("apigateway:UpdateAuthorizer").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<JwtAuthorizer> {
+        let args = JwtAuthorizerArgs {
+            api: ApiId::literal("a1"),
+            issuer: "https://issuer.example.com".into(),
+            audiences: vec!["web".into()],
+            identity_source: "$request.header.Authorization".into(),
+        };
+        Prior { args, outputs: JwtAuthorizerOutputs { id: AuthorizerId::literal("z1") } }
+    }
+
+    /// The text ends with what the issuer answered, which may well be "not found".
+    #[tokio::test]
+    async fn an_issuer_that_cannot_be_reached_is_said_and_not_waited_for() {
+        let text = "Caught exception when connecting to https://issuer.example.com/.well-known/openid-configuration for issuer https://issuer.example.com. Please try again later. Error: 404 Not Found";
+        let refused = refused(mock!(Client::create_authorizer), "BadRequestException", text);
+        let error = JwtAuthorizer::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+        assert_eq!(error.class, Class::Permanent);
+        assert!(error.hint.unwrap().contains("reached from the Internet"));
+    }
+
+    #[tokio::test]
+    async fn an_authorizer_that_is_gone_is_deleted_and_one_that_a_route_uses_waits() {
+        for (code, text, expected) in [
+            ("NotFoundException", "", Ok(())),
+            ("ConflictException", "Cannot delete authorizer z1, is referenced in route: r1", Err(Class::Dependency)),
+        ] {
+            let refused = refused(mock!(Client::delete_authorizer), code, text);
+            assert_eq!(outcome(JwtAuthorizer::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
     }
 }

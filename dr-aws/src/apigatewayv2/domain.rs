@@ -27,10 +27,11 @@ use crate::tags;
 /// The name is unique in a region, across all accounts. The same name in two regions is what a failover pair needs: whichever
 /// region DNS answers with takes the requests for it.
 ///
-/// Inputs: the name (replaces, the old one first) and an issued certificate of the same region (in place; AWS takes up to an
-/// hour to roll it out). TLS 1.2 is the only policy that HTTP APIs have.
-/// Calls: CreateDomainName, GetDomainNames, GetDomainName, UpdateDomainName, DeleteDomainName.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-custom-domain-names.html>
+/// - Inputs: the name (replaces, the old one first) and an issued certificate of the same region (in place; AWS takes up to
+///   an hour to roll it out). TLS 1.2 is the only policy that HTTP APIs have.
+/// - Ready: when it is `AVAILABLE`, in about 5 seconds.
+/// - Calls: CreateDomainName, GetDomainNames, GetDomainName, UpdateDomainName, DeleteDomainName (each once in 30 seconds).
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-custom-domain-names.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.domain",
@@ -208,7 +209,11 @@ impl Lifecycle for ApiDomain {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[test]
     fn what_api_gateway_spells_differently_is_no_drift() {
@@ -232,5 +237,29 @@ mod tests {
             .domain_name_status(DomainNameStatus::PendingOwnershipVerification)
             .domain_name_status_message("verify");
         assert_eq!(settled(&[configuration.build()]), (Health::Failed, Some("verify")));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_looked_at_and_calls_that_come_too_fast_are_repeated() {
+        let args = ApiDomainArgs { name: "api.example.com".into(), certificate: CertificateArn::literal("arn:c") };
+        for (code, text, class) in [
+            ("ConflictException", "The domain name you provided already exists.", Class::Exists),
+            ("BadRequestException", "The domain name you provided already exists.", Class::Exists),
+            ("BadRequestException", "Certificate arn:c does not exist.", Class::Eventual),
+            ("BadRequestException", "Invalid domain name.", Class::Permanent),
+            ("TooManyRequestsException", "Too Many Requests", Class::Throttled),
+            ("AccessDeniedException", "no", Class::Denied),
+        ] {
+            let refused = refused(mock!(Client::create_domain_name), code, text);
+            assert_eq!(outcome(ApiDomain::create(&cx(&[&refused]), &args).await), Err(class), "{code} {text}");
+        }
+        let outputs = ApiDomainOutputs {
+            name: ApiDomainName::literal("api.example.com"),
+            target_domain: String::new(),
+            hosted_zone: HostedZoneId::literal("Z1"),
+        };
+        let gone =
+            refused(mock!(Client::delete_domain_name), "NotFoundException", "Invalid domain name identifier specified");
+        assert_eq!(outcome(ApiDomain::delete(&cx(&[&gone]), &Prior { args, outputs }).await), Ok(()));
     }
 }

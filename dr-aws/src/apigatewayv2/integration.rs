@@ -21,11 +21,12 @@ const DESCRIPTION_LEN_MAX: usize = 1024;
 
 /// A private integration: the API forwards requests through a VPC link to a listener of an internal load balancer.
 ///
-/// Inputs: the API (replaces), the listener, the VPC link; optionally the time-out, the method, and the server name with
-/// which it speaks TLS to an HTTPS listener (without one it speaks HTTP). A new VPC link or listener is taken in place.
-/// The answer formats of Lambda do not apply: private integrations have payload format 1.0.
-/// Calls: CreateIntegration, GetIntegrations, UpdateIntegration, DeleteIntegration.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html>
+/// - Inputs: the API (replaces); the listener, the VPC link, the method (the client's by default), the time-out (50 to 30,000
+///   milliseconds, 30,000 by default) and the server name with which it speaks TLS to an HTTPS listener (none by default:
+///   HTTP), in place.
+/// - Ready: at once; it works once its VPC link does.
+/// - Calls: CreateIntegration, GetIntegrations, UpdateIntegration, DeleteIntegration.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-private.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.integration",
@@ -224,5 +225,54 @@ impl Lifecycle for Integration {
             .integration_id(current.outputs.id.as_str())
             .description(mark(cx));
         call.send().await.call("apigateway:UpdateIntegration").map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<Integration> {
+        let args = IntegrationArgs {
+            api: ApiId::literal("a1"),
+            listener: ListenerArn::literal("arn:l"),
+            link: VpcLinkId::literal("v1"),
+            method: "ANY".into(),
+            timeout_ms: 29_000,
+            tls_server_name: None,
+        };
+        Prior { args, outputs: IntegrationOutputs { id: IntegrationId::literal("i1") } }
+    }
+
+    #[tokio::test]
+    async fn an_integration_that_is_gone_is_deleted_and_one_that_a_route_names_waits() {
+        let named = "Cannot delete Integration because it is referenced by the following Routes in the API: [ANY /]";
+        for (code, text, expected) in [
+            ("NotFoundException", "Invalid Integration identifier specified", Ok(())),
+            ("ConflictException", named, Err(Class::Dependency)),
+        ] {
+            let refused = refused(mock!(Client::delete_integration), code, text);
+            assert_eq!(outcome(Integration::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_link_or_listener_is_waited_for() {
+        for (code, text, class) in [
+            ("NotFoundException", "Unable to find VPC link", Class::Eventual),
+            ("BadRequestException", "VpcLink v1 not found", Class::Eventual),
+            ("BadRequestException", "Invalid HTTP method specified", Class::Permanent),
+        ] {
+            let create = refused(mock!(Client::create_integration), code, text);
+            assert_eq!(outcome(Integration::create(&cx(&[&create]), &prior().args).await), Err(class), "{text}");
+            let update = refused(mock!(Client::update_integration), code, text);
+            let answer = Integration::update(&cx(&[&update]), &prior(), &prior().args).await;
+            assert_eq!(outcome(answer), Err(class), "{text}");
+        }
     }
 }

@@ -19,10 +19,11 @@ use crate::read::{Promised as _, found_by_key, on_record};
 
 /// Maps a path under a custom domain name to a stage of an API.
 ///
-/// Inputs: the domain (replaces), the API, the stage; optionally the key, the path under the domain (the root by default).
-/// The longest key that matches whole segments of a request's path wins.
-/// Calls: CreateApiMapping, GetApiMappings, UpdateApiMapping, DeleteApiMapping.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mappings.html>
+/// - Inputs: the domain (replaces, the old one first); the API, the stage and the key, the path under the domain (the root by
+///   default), in place. The longest key that matches whole segments of a request's path wins.
+/// - Ready: at once.
+/// - Calls: CreateApiMapping, GetApiMappings, UpdateApiMapping, DeleteApiMapping.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-mappings.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.mapping",
@@ -154,5 +155,36 @@ impl Lifecycle for ApiMapping {
         let call =
             client.delete_api_mapping().domain_name(prior.args.domain.as_str()).api_mapping_id(&prior.outputs.id);
         call.send().await.call("apigateway:DeleteApiMapping").gone_ok().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn a_key_that_is_taken_is_looked_at_and_a_new_stage_waited_for() {
+        let args = ApiMappingArgs {
+            domain: ApiDomainName::literal("api.example.com"),
+            api: ApiId::literal("a1"),
+            stage: StageName::literal("$default"),
+            key: String::new(),
+        };
+        for (code, text, class) in [
+            ("ConflictException", "ApiMapping key already exists for this domain name", Class::Exists),
+            ("NotFoundException", "Invalid stage identifier specified", Class::Eventual),
+            ("BadRequestException", "Invalid stage identifier specified", Class::Eventual),
+        ] {
+            let refused = refused(mock!(Client::create_api_mapping), code, text);
+            assert_eq!(outcome(ApiMapping::create(&cx(&[&refused]), &args).await), Err(class), "{code}");
+        }
+        let gone = refused(mock!(Client::delete_api_mapping), "NotFoundException", "");
+        let prior = Prior { args, outputs: ApiMappingOutputs { id: "m1".into() } };
+        assert_eq!(outcome(ApiMapping::delete(&cx(&[&gone]), &prior).await), Ok(()));
     }
 }

@@ -80,36 +80,12 @@ async fn write_tags(cx: &Cx<Aws>, path: &str, present: Option<&SdkTags>) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_apigatewayv2::error::ErrorMetadata;
-    use aws_sdk_apigatewayv2::operation::create_route::CreateRouteError;
-    use aws_sdk_apigatewayv2::operation::delete_integration::DeleteIntegrationError;
-    use aws_sdk_apigatewayv2::operation::delete_stage::DeleteStageError;
-    use aws_sdk_apigatewayv2::types::error::ConflictException;
     use aws_smithy_mocks::mock;
-    use dr_core::{Class, Lifecycle as _, Owner, Prior};
+    use dr_core::{Class, Lifecycle as _, Prior};
 
     use super::*;
-    use crate::ids::{ApiId, IntegrationId, ListenerArn, StageName, VpcLinkId};
-
-    fn cx(aws: Arc<Aws>) -> Cx<Aws> {
-        let owner = Owner {
-            stack: "shop".into(),
-            region: "us-east-1".into(),
-            address: "us-east-1/api.proxy".parse().unwrap(),
-            generation: 1,
-            token: "0123456789abcdef0123456789abcdef".into(),
-            tags: BTreeMap::new(),
-        };
-        Cx { cloud: aws, owner }
-    }
-
-    fn meta(code: &str, message: &str) -> ErrorMetadata {
-        ErrorMetadata::builder().code(code).message(message).build()
-    }
-
-    fn conflict(message: &str) -> ConflictException {
-        ConflictException::builder().message(message).meta(meta("ConflictException", message)).build()
-    }
+    use crate::ids::{ApiId, IntegrationId, StageName};
+    use crate::testing::{cx, outcome, refused};
 
     /// One code, three meanings: the text decides.
     #[tokio::test]
@@ -120,40 +96,25 @@ mod tests {
             integration: IntegrationId::literal("i1"),
             authorization: AuthorizationArgs::None,
         };
+        let prior = Prior { args: route, outputs: ApiRouteOutputs { id: crate::ids::ApiRouteId::literal("r1") } };
         for (text, class) in [
             ("Unable to complete operation due to concurrent modification. Please try again later.", Class::Eventual),
             ("Route with key ANY / already exists for this API", Class::Exists),
         ] {
-            let create =
-                mock!(Client::create_route).then_error(move || CreateRouteError::ConflictException(conflict(text)));
-            let error = ApiRoute::create(&cx(Aws::mocked(&[&create])), &route).await.unwrap_err();
-            assert_eq!(error.class, class, "{error}");
+            let refused = refused(mock!(Client::create_route), "ConflictException", text);
+            assert_eq!(outcome(ApiRoute::create(&cx(&[&refused]), &prior.args).await), Err(class), "{text}");
         }
-
-        let text = "Cannot delete Integration because it is referenced by the following Routes in the API: [ANY /]";
-        let delete = mock!(Client::delete_integration)
-            .then_error(move || DeleteIntegrationError::generic(meta("ConflictException", text)));
-        let args = IntegrationArgs {
-            api: ApiId::literal("a1"),
-            listener: ListenerArn::literal("arn:l"),
-            link: VpcLinkId::literal("v1"),
-            method: "ANY".into(),
-            timeout_ms: 29_000,
-            tls_server_name: None,
-        };
-        let prior = Prior { args, outputs: IntegrationOutputs { id: IntegrationId::literal("i1") } };
-        let error = Integration::delete(&cx(Aws::mocked(&[&delete])), &prior).await.unwrap_err();
-        assert_eq!(error.class, Class::Dependency, "{error}");
+        let text = "Unable to complete operation due to concurrent modification. Please try again later.";
+        let refused = refused(mock!(Client::delete_route), "ConflictException", text);
+        assert_eq!(outcome(ApiRoute::delete(&cx(&[&refused]), &prior).await), Err(Class::Eventual));
     }
 
     #[tokio::test]
     async fn a_mapped_stage_waits_for_its_mapping() {
         let text = "Deleting stage $default failed. Please remove all base path mappings related to the stage in your domains: api.example.com";
-        let delete = mock!(Client::delete_stage)
-            .then_error(move || DeleteStageError::generic(meta("BadRequestException", text)));
         let args = StageArgs { api: ApiId::literal("a1"), name: "$default".into(), auto_deploy: true };
         let prior = Prior { args, outputs: StageOutputs { name: StageName::literal("$default") } };
-        let error = Stage::delete(&cx(Aws::mocked(&[&delete])), &prior).await.unwrap_err();
-        assert_eq!(error.class, Class::Dependency, "{error}");
+        let refused = refused(mock!(Client::delete_stage), "BadRequestException", text);
+        assert_eq!(outcome(Stage::delete(&cx(&[&refused]), &prior).await), Err(Class::Dependency));
     }
 }

@@ -20,9 +20,11 @@ use crate::read::{Promised as _, as_wanted, found_by_key};
 /// `ANY /` is the root path and nothing else; `ANY /{proxy+}` is every other path. A full match wins over a greedy variable,
 /// and that over `$default`.
 ///
-/// Inputs: the API (replaces), the route key, the integration; optionally who may send requests (anybody by default).
-/// Calls: CreateRoute, GetRoutes, UpdateRoute, DeleteRoute.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
+/// - Inputs: the API (replaces, the old one first); the route key, the integration and who may send requests (anybody by
+///   default), in place.
+/// - Ready: at once.
+/// - Calls: CreateRoute, GetRoutes, UpdateRoute, DeleteRoute.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.route",
@@ -197,5 +199,34 @@ impl Lifecycle for ApiRoute {
         let client = cx.cloud.apigatewayv2(&cx.owner.region);
         let call = client.delete_route().api_id(prior.args.api.as_str()).route_id(prior.outputs.id.as_str());
         call.send().await.call("apigateway:DeleteRoute").gone_ok().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn a_new_integration_is_waited_for_and_a_route_that_is_gone_is_deleted() {
+        let args = ApiRouteArgs {
+            api: ApiId::literal("a1"),
+            key: RouteKey::parse("ANY /{proxy+}").unwrap(),
+            integration: IntegrationId::literal("i1"),
+            authorization: AuthorizationArgs::None,
+        };
+        for (code, text) in
+            [("NotFoundException", "Unable to find Integration"), ("BadRequestException", "Integration i1 not found")]
+        {
+            let refused = refused(mock!(Client::create_route), code, text);
+            assert_eq!(outcome(ApiRoute::create(&cx(&[&refused]), &args).await), Err(Class::Eventual), "{code}");
+        }
+        let gone = refused(mock!(Client::delete_route), "NotFoundException", "");
+        let prior = Prior { args, outputs: ApiRouteOutputs { id: ApiRouteId::literal("r1") } };
+        assert_eq!(outcome(ApiRoute::delete(&cx(&[&gone]), &prior).await), Ok(()));
     }
 }

@@ -20,9 +20,11 @@ use crate::tags;
 ///
 /// An automatic deployment takes the API as it is, so add the stage after the routes: `.after(&route)`.
 ///
-/// Inputs: the API and the name; both replace, the old one first, because the name is unique in the API.
-/// Calls: CreateStage, GetStages, UpdateStage, DeleteStage.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-stages.html>
+/// - Inputs: the API and the name (`$default`, or 1 to 128 characters); both replace, the old one first, because the name is
+///   unique in the API.
+/// - Ready: at once; deployments follow by themselves within seconds.
+/// - Calls: CreateStage, GetStages, UpdateStage, DeleteStage.
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-stages.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.apigatewayv2.stage",
@@ -133,5 +135,30 @@ impl Lifecycle for Stage {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         write_tags(cx, &path(&current.args.api, current.outputs.name.as_str()), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn a_stage_that_is_there_is_looked_at_and_a_new_api_waited_for() {
+        let args = StageArgs { api: ApiId::literal("a1"), name: "$default".into(), auto_deploy: true };
+        for (code, text, class) in [
+            ("ConflictException", "Stage already exists", Class::Exists),
+            ("NotFoundException", "Invalid API identifier specified", Class::Eventual),
+        ] {
+            let refused = refused(mock!(Client::create_stage), code, text);
+            assert_eq!(outcome(Stage::create(&cx(&[&refused]), &args).await), Err(class), "{code}");
+        }
+        let gone = refused(mock!(Client::delete_stage), "NotFoundException", "Invalid stage identifier specified");
+        let prior = Prior { args, outputs: StageOutputs { name: StageName::literal("$default") } };
+        assert_eq!(outcome(Stage::delete(&cx(&[&gone]), &prior).await), Ok(()));
     }
 }

@@ -24,10 +24,11 @@ use crate::{names, tags};
 /// A link without traffic for 60 days becomes inactive and takes minutes to come back, so a standby needs some traffic; a
 /// health check that goes through the link is enough.
 ///
-/// Inputs: subnets (1 to 10) and security groups, whose rules have to let it reach the load balancer. Both replace, the new
-/// link first: integrations are pointed to it before the old one goes.
-/// Calls: CreateVpcLink, GetVpcLinks, GetVpcLink, DeleteVpcLink.
-/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html>
+/// - Inputs: subnets (1 to 10) and security groups, whose rules have to let it reach the load balancer. Both replace, the new
+///   link first: integrations are pointed to it before the old one goes.
+/// - Ready: when it is `AVAILABLE`, in about 150 seconds; gone when it is not listed, in about 120.
+/// - Calls: CreateVpcLink (one in 15 seconds), GetVpcLinks, GetVpcLink, DeleteVpcLink (one in 30 seconds).
+/// - AWS: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vpc-links.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.apigatewayv2.vpc_link", outputs = VpcLinkOutputs, create_s = 150, delete_s = 120, check = VpcLink::check_inputs)]
 pub struct VpcLink<R: Region = Anywhere> {
@@ -169,5 +170,68 @@ impl Lifecycle for VpcLink {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         write_tags(cx, &path(&current.outputs.id), None).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_apigatewayv2::Client;
+    use aws_sdk_apigatewayv2::operation::get_vpc_link::GetVpcLinkOutput;
+    use aws_smithy_mocks::{Rule, mock};
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<VpcLink> {
+        let args = VpcLinkArgs {
+            subnets: vec![SubnetId::literal("subnet-1")],
+            security_groups: vec![SecurityGroupId::literal("sg-1")],
+        };
+        Prior { args, outputs: VpcLinkOutputs { id: VpcLinkId::literal("v1") } }
+    }
+
+    fn shown(status: VpcLinkStatus) -> Rule {
+        mock!(Client::get_vpc_link).then_output(move || {
+            let answer = GetVpcLinkOutput::builder().vpc_link_id("v1").vpc_link_status(status.clone());
+            answer.vpc_link_status_message("why").build()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_link_too_many_is_a_quota_and_a_new_subnet_is_waited_for() {
+        for (text, class) in [
+            ("There are too many Vpc Links defined for this account. Limit is 10.", Class::Permanent),
+            ("Subnet subnet-1 does not exist", Class::Eventual),
+            ("Invalid value", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_vpc_link), "BadRequestException", text);
+            let error = VpcLink::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+            assert_eq!(error.class, class, "{text}");
+            assert_eq!(error.hint.is_some(), text.contains("Limit is"), "{text}: {:?}", error.hint);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_that_does_not_come_up_says_why_and_an_inactive_one_exists() {
+        let ready = async |status| VpcLink::ready(&cx(&[&shown(status)]), &prior()).await.unwrap();
+        assert!(matches!(ready(VpcLinkStatus::Pending).await, Settled::AskAgainIn(_)));
+        for status in [VpcLinkStatus::Available, VpcLinkStatus::Inactive] {
+            assert!(matches!(ready(status).await, Settled::Yes(_)));
+        }
+        let Settled::Failed(error) = ready(VpcLinkStatus::Failed).await else { panic!("it failed") };
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("FAILED", "why"));
+        assert!(error.hint.unwrap().contains("AWSServiceRoleForAPIGateway"));
+    }
+
+    #[tokio::test]
+    async fn a_link_is_gone_when_nobody_knows_it() {
+        let gone = refused(mock!(Client::delete_vpc_link), "NotFoundException", "");
+        assert_eq!(outcome(VpcLink::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+        let unknown = refused(mock!(Client::get_vpc_link), "NotFoundException", "");
+        assert_eq!(VpcLink::gone(&cx(&[&unknown]), &prior()).await, Ok(Settled::Yes(())));
+        let leaving = VpcLink::gone(&cx(&[&shown(VpcLinkStatus::Deleting)]), &prior()).await.unwrap();
+        assert!(matches!(leaving, Settled::AskAgainIn(_)));
+        let failed = VpcLink::gone(&cx(&[&shown(VpcLinkStatus::Failed)]), &prior()).await.unwrap();
+        assert!(matches!(failed, Settled::Failed(_)));
     }
 }

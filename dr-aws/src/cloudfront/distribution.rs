@@ -36,11 +36,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(4);
 /// within its time to live. Give the name as a text rather than as an output of its records: CloudFront does not need them to
 /// exist, and neither has to wait for the other.
 ///
-/// Inputs: the origin; optionally the names under which users reach it, with a certificate of `us-east-1` that covers them, a
-/// second origin for reads, and settings. All change in place. A name can be on one distribution only.
-/// Calls: CreateDistributionWithTags, ListDistributions, GetDistribution, GetDistributionConfig, UpdateDistribution,
-/// DeleteDistribution.
-/// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.html>
+/// - Inputs: the origin; the names under which users reach it, with a certificate of `us-east-1` that covers them (none by
+///   default); a second origin for reads (none by default); the policies, the price class (everywhere by default), IPv6 (on
+///   by default) and how long errors are kept (0 seconds by default). All change in place. A name can be on one distribution
+///   only.
+/// - Ready: when it is `Deployed`, in about 215 seconds; gone when it has spread disabled and is deleted, in about 440.
+/// - Calls: CreateDistributionWithTags, ListDistributions, GetDistribution, GetDistributionConfig, UpdateDistribution,
+///   DeleteDistribution.
+/// - AWS: <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/distribution-working-with.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.cloudfront.distribution",

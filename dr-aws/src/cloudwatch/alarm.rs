@@ -30,9 +30,12 @@ const NAME_LEN_MAX: usize = 255;
 /// why [`Alarm::on_health_check`] makes an `Alarm<UsEast1>`. That chain does not work while `us-east-1` fails: keep a second one
 /// in the standby's region, on errors that users would see.
 ///
-/// Inputs: the metric with its dimensions, statistic, period, threshold, and the topics to tell. All change in place.
-/// Calls: PutMetricAlarm, DescribeAlarms, DeleteAlarms.
-/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>
+/// - Inputs: the metric with its dimensions, the statistic, the period in seconds (10, 20, 30 or a multiple of 60), the
+///   periods that count, the threshold, what to think of periods without data, and the topics to tell (at most 5). All change
+///   in place.
+/// - Ready: when its ARN is known, which PutMetricAlarm does not answer.
+/// - Calls: PutMetricAlarm, DescribeAlarms, DeleteAlarms.
+/// - AWS: <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.cloudwatch.alarm", outputs = AlarmOutputs, create_s = 1, delete_s = 1, check = Alarm::check_inputs)]
 pub struct Alarm<R: Region = Anywhere> {
@@ -479,7 +482,13 @@ impl Lifecycle for Alarm {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_cloudwatch::Client;
+    use aws_sdk_cloudwatch::operation::describe_alarms::DescribeAlarmsOutput;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     fn args() -> AlarmArgs {
         let topic = TopicArn::literal("arn:aws:sns:us-east-1:123456789012:alarms");
@@ -525,5 +534,31 @@ mod tests {
         assert_eq!(observed(Some(&args), &seen), args);
         let seen = MetricAlarm::builder().evaluation_periods(3).datapoints_to_alarm(2).build();
         assert_eq!(observed(Some(&args), &seen).bad_periods, Some(2));
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_is_gone_is_deleted_and_a_quota_is_final() {
+        let prior = Prior { args: args(), outputs: outputs("shop-alarm", "") };
+        for code in ["ResourceNotFound", "ResourceNotFoundException"] {
+            let gone = refused(mock!(Client::delete_alarms), code, "");
+            assert_eq!(outcome(Alarm::delete(&cx(&[&gone]), &prior).await), Ok(()), "{code}");
+        }
+        for (code, class) in [
+            ("LimitExceeded", Class::Permanent),
+            ("ValidationError", Class::Permanent),
+            ("Throttling", Class::Throttled),
+            ("AccessDenied", Class::Denied),
+        ] {
+            let refused = refused(mock!(Client::put_metric_alarm), code, "no");
+            let error = Alarm::create(&cx(&[&refused]), &args()).await.unwrap_err();
+            assert_eq!((error.class, error.message.as_str()), (class, "no"), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_alarm_that_is_not_listed_yet_is_asked_for_again() {
+        let none = mock!(Client::describe_alarms).then_output(|| DescribeAlarmsOutput::builder().build());
+        let current = Prior { args: args(), outputs: outputs("shop-alarm", "") };
+        assert!(matches!(Alarm::ready(&cx(&[&none]), &current).await, Ok(Settled::AskAgainIn(_))));
     }
 }

@@ -46,10 +46,21 @@ mod vpc;
 
 #[cfg(all(feature = "elbv2", feature = "iam"))]
 mod alb;
+#[cfg(all(feature = "iam", any(feature = "apigatewayv2", feature = "cloudfront", feature = "sns")))]
+mod grant;
 #[cfg(all(feature = "ec2", feature = "iam"))]
 mod server;
 
-#[cfg(all(feature = "cloudfront", feature = "apigatewayv2", feature = "route53", feature = "elbv2", feature = "acm"))]
+#[cfg(all(
+    feature = "acm",
+    feature = "apigatewayv2",
+    feature = "cloudfront",
+    feature = "cloudwatch",
+    feature = "elbv2",
+    feature = "iam",
+    feature = "route53",
+    feature = "sns"
+))]
 mod edge;
 #[cfg(all(
     feature = "acm",
@@ -71,11 +82,14 @@ pub use certificate::{Requested, ValidatedCertificate};
 #[cfg(feature = "ec2")]
 pub use connect::{Allow, AllowHandle, Connect, Order};
 #[cfg(all(
-    feature = "cloudfront",
+    feature = "acm",
     feature = "apigatewayv2",
-    feature = "route53",
+    feature = "cloudfront",
+    feature = "cloudwatch",
     feature = "elbv2",
-    feature = "acm"
+    feature = "iam",
+    feature = "route53",
+    feature = "sns"
 ))]
 pub use edge::{Edge, EdgeHandle};
 #[cfg(all(
@@ -88,6 +102,12 @@ pub use edge::{Edge, EdgeHandle};
     feature = "sns"
 ))]
 pub use failover::{FailoverPair, LatencyGroup, Notifier, NotifierHandle, PairHandle};
+#[cfg(all(feature = "iam", feature = "cloudfront"))]
+pub use grant::GrantCreateInvalidation;
+#[cfg(all(feature = "iam", feature = "apigatewayv2"))]
+pub use grant::GrantInvoke;
+#[cfg(all(feature = "iam", feature = "sns"))]
+pub use grant::GrantPublish;
 #[cfg(all(feature = "ec2", feature = "iam"))]
 pub use server::{Server, ServerHandle, ServerRole, ServerRoleHandle};
 #[cfg(all(feature = "apigatewayv2", feature = "elbv2", feature = "iam", feature = "route53"))]

@@ -2,7 +2,9 @@
 //!
 //! API: GetParameter (SSM 2014-11-06).
 
-use dr_core::{Anywhere, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Region, Resource, Scan, Wanted};
+use dr_core::{
+    Anywhere, Class, CloudError, Cx, Found, Health, Lifecycle, Outputs, Prior, Region, Resource, Scan, Wanted,
+};
 
 use super::zones::only_read;
 use crate::Aws;
@@ -15,8 +17,11 @@ use crate::read::{Promised as _, found_by_key};
 /// The parameter moves with every release, and an instance cannot change its image. So it is looked up once and kept in the
 /// state: an instance is not replaced because a new image came out.
 ///
-/// API: [GetParameter](https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html);
-/// [parameters of Amazon Linux](https://docs.aws.amazon.com/linux/al2023/ug/ec2.html).
+/// - Inputs: the name of the parameter; another one is looked up anew.
+/// - Ready: at once: it is looked up before anything is made.
+/// - Calls: GetParameter of Systems Manager.
+/// - AWS: <https://docs.aws.amazon.com/linux/al2023/ug/ec2.html>,
+///   <https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.ami", outputs = AmiOutputs, lookup, create_s = 0, delete_s = 0)]
 pub struct Ami<R: Region = Anywhere> {
@@ -94,9 +99,29 @@ async fn look_up(scan: &Scan<Aws>, parameter: &str) -> Result<AmiOutputs, CloudE
     let id = scan
         .cloud
         .shared(scan, CALL, parameter, || async {
-            let answer = scan.cloud.ssm(&scan.region).get_parameter().name(parameter).send().await.call(CALL)?;
+            let answer = scan.cloud.ssm(&scan.region).get_parameter().name(parameter).send().await.call(CALL);
+            let answer = answer.map_err(|error| match error.class {
+                Class::Gone => error.hint(format!("{} has no parameter {parameter}: check its name", scan.region)),
+                _ => error,
+            })?;
             answer.parameter.and_then(|parameter| parameter.value).promised(CALL, "the value")
         })
         .await?;
     Ok(AmiOutputs { id: ImageId::literal(id.as_str()), parameter: parameter.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_mocks::mock;
+
+    use super::*;
+    use crate::testing::{cx, refused, scan_of};
+
+    #[tokio::test]
+    async fn a_parameter_that_there_is_not_is_named_with_its_region() {
+        let missing = refused(mock!(aws_sdk_ssm::Client::get_parameter), "ParameterNotFound", "");
+        let error = look_up(&scan_of(cx(&[&missing])), "/aws/service/none").await.unwrap_err();
+        assert_eq!(error.class, Class::Gone);
+        assert_eq!(error.hint.as_deref(), Some("us-east-1 has no parameter /aws/service/none: check its name"));
+    }
 }

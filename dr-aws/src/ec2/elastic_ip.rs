@@ -19,7 +19,10 @@ use crate::read::{Promised as _, found, found_by_key};
 ///
 /// An account has five in each region unless more are requested (Service Quotas, `L-0263D0A3`).
 ///
-/// API: [AllocateAddress](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html).
+/// - Inputs: none.
+/// - Ready: at once.
+/// - Calls: AllocateAddress, DescribeAddresses, ReleaseAddress.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html>
 #[derive(Debug, Clone, Default, Resource)]
 #[resource(type = "aws.ec2.elastic_ip", outputs = ElasticIpOutputs, create_s = 1, delete_s = 1)]
 pub struct ElasticIp<R: Region = Anywhere> {
@@ -98,5 +101,40 @@ impl Lifecycle for ElasticIp {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         adopt(cx, current.outputs.allocation.as_str()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn no_address_is_left_is_not_tried_again() {
+        let full = refused(mock!(Client::allocate_address), "AddressLimitExceeded", "");
+        let error = ElasticIp::create(&cx(&[&full]), &ElasticIpArgs {}).await.unwrap_err();
+        assert_eq!(error.class, Class::Permanent);
+        assert!(error.hint.unwrap().contains("Service Quotas"));
+    }
+
+    #[tokio::test]
+    async fn releasing_what_is_not_ours_any_more_is_done_and_one_in_use_waits_for_its_gateway() {
+        let outputs =
+            ElasticIpOutputs { allocation: AllocationId::literal("eipalloc-1"), public_ip: "192.0.2.1".into() };
+        let prior = Prior { args: ElasticIpArgs {}, outputs };
+        for (code, text, expected) in [
+            ("InvalidAllocationID.NotFound", "", Ok(())),
+            // It was released, and another account has it now.
+            ("AuthFailure", "The address 'eipalloc-1' does not belong to you.", Ok(())),
+            ("AuthFailure", "AWS was not able to validate the provided access credentials", Err(Class::Denied)),
+            ("InvalidIPAddress.InUse", "Address eipalloc-1 is in use.", Err(Class::Dependency)),
+        ] {
+            let refused = refused(mock!(Client::release_address), code, text);
+            assert_eq!(outcome(ElasticIp::delete(&cx(&[&refused]), &prior).await), expected, "{code} {text}");
+        }
     }
 }

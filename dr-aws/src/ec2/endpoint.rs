@@ -24,8 +24,12 @@ use crate::read::{Promised as _, as_wanted, found, wanted_as};
 /// With private DNS, the VPC has one endpoint for a service at most, so a replacement deletes first; the VPC needs both of its
 /// DNS attributes. Its groups have to let port 443 in.
 ///
-/// API: [CreateVpcEndpoint](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html), four calls at once
-/// and one more in 3 seconds. Ready in about 90 seconds, gone in about 60.
+/// - Inputs: the VPC and the service, which replace, the old one first; the subnets (one or more, one in each zone), the
+///   groups (the VPC's default group when there is none) and private DNS (on by default), in place.
+/// - Ready: when it is `available`, in about 90 seconds; gone when `deleted`, in about 60.
+/// - Calls: CreateVpcEndpoint (four at once and one more in 3 seconds), ModifyVpcEndpoint, DescribeVpcEndpoints,
+///   DeleteVpcEndpoints.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.vpc_endpoint", outputs = VpcEndpointOutputs, create_s = 90, delete_s = 60, replacement = "delete-first",
@@ -234,14 +238,10 @@ mod tests {
     use aws_sdk_ec2::types::{UnsuccessfulItem, UnsuccessfulItemError};
     use aws_smithy_mocks::mock;
 
-    use super::super::tests::cx;
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
-    async fn delete(code: &'static str) -> Result<(), CloudError> {
-        let rule = mock!(aws_sdk_ec2::Client::delete_vpc_endpoints).then_output(move || {
-            let error = UnsuccessfulItemError::builder().code(code).message("no").build();
-            DeleteVpcEndpointsOutput::builder().unsuccessful(UnsuccessfulItem::builder().error(error).build()).build()
-        });
+    fn prior() -> Prior<VpcEndpoint> {
         let args = VpcEndpointArgs {
             vpc: VpcId::literal("vpc-1"),
             service: "ssm".into(),
@@ -249,8 +249,15 @@ mod tests {
             groups: Vec::new(),
             private_dns: true,
         };
-        let prior = Prior { args, outputs: VpcEndpointOutputs { id: VpcEndpointId::literal("vpce-1") } };
-        VpcEndpoint::delete(&cx(&[&rule]), &prior).await
+        Prior { args, outputs: VpcEndpointOutputs { id: VpcEndpointId::literal("vpce-1") } }
+    }
+
+    async fn delete(code: &'static str) -> Result<(), CloudError> {
+        let rule = mock!(aws_sdk_ec2::Client::delete_vpc_endpoints).then_output(move || {
+            let error = UnsuccessfulItemError::builder().code(code).message("no").build();
+            DeleteVpcEndpointsOutput::builder().unsuccessful(UnsuccessfulItem::builder().error(error).build()).build()
+        });
+        VpcEndpoint::delete(&cx(&[&rule]), &prior()).await
     }
 
     #[tokio::test]
@@ -264,5 +271,33 @@ mod tests {
     fn only_what_differs_is_added_and_removed() {
         assert_eq!(difference(&["a", "b"], &["b", "c"]), (Some(vec!["c".to_owned()]), Some(vec!["a".to_owned()])));
         assert_eq!(difference(&["a"], &["a"]), (None, None));
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_for_the_same_name_is_looked_at_and_a_quota_is_final() {
+        let conflict = "private-dns-enabled cannot be set because there is already a conflicting DNS domain for ssm.us-east-1.amazonaws.com in the VPC vpc-1";
+        for (code, text, class) in [
+            ("InvalidParameter", conflict, Class::Exists),
+            ("InvalidParameter", "Endpoint type (Interface) does not match available service types", Class::Permanent),
+            ("VpcEndpointLimitExceeded", "", Class::Permanent),
+            ("InvalidSubnetId.NotFound", "", Class::Eventual),
+            ("DuplicateSubnetsInSameZone", "", Class::Permanent),
+        ] {
+            let refused = refused(mock!(aws_sdk_ec2::Client::create_vpc_endpoint), code, text);
+            assert_eq!(
+                outcome(VpcEndpoint::create(&cx(&[&refused]), &prior().args).await),
+                Err(class),
+                "{code} {text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_gone_when_nobody_knows_it_and_awaited_when_it_is_new() {
+        let prior = prior();
+        let unknown = refused(mock!(aws_sdk_ec2::Client::describe_vpc_endpoints), "InvalidVpcEndpointId.NotFound", "");
+        assert_eq!(VpcEndpoint::gone(&cx(&[&unknown]), &prior).await, Ok(Settled::Yes(())));
+        let ready = VpcEndpoint::ready(&cx(&[&unknown]), &prior).await;
+        assert_eq!(ready, Ok(Settled::AskAgainIn(ASK_AGAIN)));
     }
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use aws_sdk_ec2::types::{
-    HttpTokensState, IamInstanceProfileSpecification, Instance as Described, InstanceAttributeName,
+    Filter, HttpTokensState, IamInstanceProfileSpecification, Instance as Described, InstanceAttributeName,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceNetworkInterfaceSpecification, InstanceType,
     ResourceType,
 };
@@ -33,8 +33,15 @@ use crate::read::{Promised as _, Unread, as_wanted, found, unread, wanted_as};
 ///
 /// An instance that was stopped by hand is started again.
 ///
-/// API: [RunInstances](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html). Running in about 20
-/// seconds, which says nothing about what runs in it; gone in about 30.
+/// - Inputs: the image, the type, the subnet and the user data (up to 16 KiB; none by default), each of which replaces; the
+///   groups (at most 5; the VPC's default group when there is none), the profile (none by default) and whether the metadata
+///   service wants a token (yes by default), in place.
+/// - Ready: when it is `running`, in about 20 seconds, which says nothing about what runs in it; gone when `terminated`, in
+///   about 30.
+/// - Calls: RunInstances, StartInstances, ModifyInstanceAttribute, ModifyInstanceMetadataOptions,
+///   AssociateIamInstanceProfile, ReplaceIamInstanceProfileAssociation, DisassociateIamInstanceProfile, DescribeInstances,
+///   DescribeInstanceAttribute, DescribeIamInstanceProfileAssociations, TerminateInstances.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.instance", outputs = InstanceOutputs, create_s = 20, delete_s = 30, check = check)]
 pub struct Instance<R: Region = Anywhere> {
@@ -133,11 +140,25 @@ fn check<R: Region>(instance: &Instance<R>, problems: &mut Problems) {
 const CALL_DESCRIBE: &str = "ec2:DescribeInstances";
 const ASK_AGAIN: Duration = Duration::from_secs(3);
 
+/// One instance by its id. The instances of a region wait side by side, so one call answers for all of the stack.
 async fn describe(cx: &Cx<Aws>, id: &InstanceId) -> Result<Option<Described>, CloudError> {
-    let request = cx.cloud.ec2(&cx.owner.region).describe_instances().filters(filter("instance-id", id.as_str()));
-    let answer = request.send().await.call(CALL_DESCRIBE)?;
-    let instances = answer.reservations.unwrap_or_default().into_iter().flat_map(|r| r.instances.unwrap_or_default());
-    Ok(instances.into_iter().find(|instance| instance.instance_id() == Some(id.as_str())))
+    let (cloud, region) = (&cx.cloud, &cx.owner.region);
+    let of_stack = || list(cloud, region, owned_by(&cx.owner.stack));
+    let is_it = |instance: &Described| instance.instance_id() == Some(id.as_str());
+    let all = cloud.together(cx, CALL_DESCRIBE, "", of_stack).await?;
+    if let Some(instance) = all.iter().find(|instance| is_it(instance)) {
+        return Ok(Some(instance.clone()));
+    }
+    // Somebody may have taken its tags away. As a filter: an unknown id is an empty answer and no error.
+    let by_id = list(cloud, region, filter("instance-id", id.as_str())).await?;
+    Ok(by_id.into_iter().find(is_it))
+}
+
+async fn list(cloud: &Aws, region: &str, filter: Filter) -> Result<Vec<Described>, CloudError> {
+    let pages = cloud.ec2(region).describe_instances().filters(filter).into_paginator().send();
+    let pages = pages.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)?;
+    let reservations = pages.into_iter().flat_map(|page| page.reservations.unwrap_or_default());
+    Ok(reservations.flat_map(|reservation| reservation.instances.unwrap_or_default()).collect())
 }
 
 fn state(instance: &Described) -> &str {
@@ -153,12 +174,8 @@ impl Lifecycle for Instance {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let client = scan.cloud.ec2(&scan.region);
-        let pages = client.describe_instances().filters(owned_by(&scan.stack)).into_paginator().send();
-        let pages = pages.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)?;
-        let instances =
-            pages.iter().flat_map(|page| page.reservations()).flat_map(|reservation| reservation.instances());
-        try_join_all(instances.filter_map(|instance| read_one(scan, wanted, instance))).await
+        let instances = list(&scan.cloud, &scan.region, owned_by(&scan.stack)).await?;
+        try_join_all(instances.iter().filter_map(|instance| read_one(scan, wanted, instance))).await
     }
 
     async fn create(cx: &Cx<Aws>, args: &InstanceArgs) -> Result<InstanceOutputs, CloudError> {
@@ -345,14 +362,17 @@ async fn user_data(scan: &Scan<Aws>, id: &str) -> Result<Option<String>, CloudEr
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::Client;
     use aws_sdk_ec2::error::ErrorMetadata;
+    use aws_sdk_ec2::operation::describe_iam_instance_profile_associations::DescribeIamInstanceProfileAssociationsOutput;
     use aws_sdk_ec2::operation::describe_instances::DescribeInstancesOutput;
     use aws_sdk_ec2::operation::run_instances::RunInstancesError;
     use aws_sdk_ec2::types::{GroupIdentifier, InstanceState, InstanceStateName, Reservation, StateReason};
     use aws_smithy_mocks::{Rule, mock};
 
-    use super::super::tests::{cx, owned_tags};
+    use super::super::tests::owned_tags;
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     fn args() -> InstanceArgs {
         InstanceArgs {
@@ -422,5 +442,73 @@ mod tests {
             mock!(aws_sdk_ec2::Client::run_instances).then_error(move || RunInstancesError::generic(error.clone()));
         let error = Instance::create(&cx(&[&rule]), &args()).await.unwrap_err();
         assert_eq!(error.class, Class::Eventual);
+    }
+
+    #[tokio::test]
+    async fn a_launch_that_cannot_succeed_now_is_not_tried_again_and_one_that_came_too_early_is() {
+        for (code, class, hint) in [
+            ("InsufficientInstanceCapacity", Class::Permanent, Some("another type or zone")),
+            ("VcpuLimitExceeded", Class::Permanent, Some("vCPU quota")),
+            ("InstanceLimitExceeded", Class::Permanent, Some("vCPU quota")),
+            ("Unsupported", Class::Permanent, None),
+            ("InvalidAMIID.NotFound", Class::Permanent, None),
+            ("IdempotentParameterMismatch", Class::Permanent, None),
+            ("InvalidGroup.NotFound", Class::Eventual, None),
+            ("InvalidSubnetID.NotFound", Class::Eventual, None),
+            ("RequestLimitExceeded", Class::Throttled, None),
+        ] {
+            let refused = refused(mock!(Client::run_instances), code, "");
+            let error = Instance::create(&cx(&[&refused]), &args()).await.unwrap_err();
+            assert_eq!(error.class, class, "{code}");
+            let as_expected = error.hint.as_ref().is_some_and(|text| text.contains(hint.unwrap_or("nothing")));
+            assert_eq!(as_expected, hint.is_some(), "{code}: {:?}", error.hint);
+        }
+    }
+
+    /// AWS answers it as a server error, after which one would have to ask whether the instance was made.
+    #[tokio::test]
+    async fn a_lack_of_capacity_started_nothing() {
+        let rule = mock!(Client::run_instances).then_http_response(|| {
+            crate::testing::response("aws_sdk_ec2", 500, "InsufficientInstanceCapacity", "We do not have capacity")
+        });
+        let error = Instance::create(&cx(&[&rule]), &args()).await.unwrap_err();
+        assert_eq!((error.class, error.certainty), (Class::Permanent, dr_core::Certainty::NotApplied));
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_is_gone_is_deleted_and_a_protected_one_says_so() {
+        let outputs = InstanceOutputs { id: InstanceId::literal("i-1"), private_ip: String::new() };
+        let prior = Prior { args: args(), outputs };
+        for (code, expected) in [
+            ("InvalidInstanceID.NotFound", Ok(())),
+            ("IncorrectInstanceState", Err(Class::Eventual)),
+            ("OperationNotPermitted", Err(Class::Permanent)),
+        ] {
+            let refused = refused(mock!(Client::terminate_instances), code, "");
+            let answer = Instance::delete(&cx(&[&refused]), &prior).await;
+            let protected = answer.as_ref().is_err_and(|error| error.hint.is_some());
+            assert_eq!(protected, code == "OperationNotPermitted");
+            assert_eq!(outcome(answer), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_profile_is_given_to_a_running_instance_as_soon_as_ec2_knows_it() {
+        let none = mock!(Client::describe_iam_instance_profile_associations)
+            .then_output(|| DescribeIamInstanceProfileAssociationsOutput::builder().build());
+        for (code, text) in [
+            (
+                "InvalidParameterValue",
+                "Value (p) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
+            ),
+            ("InvalidParameterValue", "IAM Instance Profile p has no associated IAM Roles"),
+            // An association that was listed as ended is still there: it is listed again.
+            ("IncorrectState", "There is an existing association for instance i-1"),
+        ] {
+            let refused = refused(mock!(Client::associate_iam_instance_profile), code, text);
+            let profile = InstanceProfileName::literal("p");
+            let answer = set_profile(&cx(&[&none, &refused]), "i-1", Some(&profile)).await;
+            assert_eq!(outcome(answer), Err(Class::Eventual), "{text}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use dr_core::{
     Wanted,
 };
 
-use super::{adopt, owned, owned_by, specification, sync_tags};
+use super::{adopt, holders, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{InternetGatewayId, VpcId};
@@ -20,7 +20,10 @@ use crate::read::{Promised as _, found, found_by_key};
 
 /// The door of a VPC to the Internet; it works once a [`GatewayAttachment`] puts it there.
 ///
-/// API: [CreateInternetGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html).
+/// - Inputs: none.
+/// - Ready: at once; it can be deleted once it is detached.
+/// - Calls: CreateInternetGateway, DescribeInternetGateways, DeleteInternetGateway.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html>
 #[derive(Debug, Clone, Default, Resource)]
 #[resource(type = "aws.ec2.internet_gateway", outputs = InternetGatewayOutputs, create_s = 1, delete_s = 1)]
 pub struct InternetGateway<R: Region = Anywhere> {
@@ -46,7 +49,10 @@ impl<R: Region> InternetGateway<R> {
 ///
 /// Routes take the gateway from here ([`GatewayAttachmentOutputs::gateway`]), so that they come after it.
 ///
-/// API: [AttachInternetGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AttachInternetGateway.html).
+/// - Inputs: the gateway and the VPC; both replace, the old one first.
+/// - Ready: at once.
+/// - Calls: AttachInternetGateway, DescribeInternetGateways, DetachInternetGateway.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AttachInternetGateway.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.internet_gateway_attachment", outputs = GatewayAttachmentOutputs, create_s = 1, delete_s = 1,
@@ -171,6 +177,74 @@ impl Lifecycle for GatewayAttachment {
         let GatewayAttachmentOutputs { gateway, vpc } = &prior.outputs;
         let request = cx.cloud.ec2(&cx.owner.region).detach_internet_gateway();
         let request = request.internet_gateway_id(gateway.as_str()).vpc_id(vpc.as_str());
-        request.send().await.call("ec2:DetachInternetGateway").gone_ok().map(drop)
+        const LEFT: &str =
+            "public addresses are still mapped to something in the VPC: NAT gateways, load balancers, instances";
+        match request.send().await.call("ec2:DetachInternetGateway").gone_ok() {
+            Err(error) => Err(holders::named(cx, error, "vpc-id", vpc.as_str(), LEFT).await),
+            answer => answer.map(drop),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn attachment() -> Prior<GatewayAttachment> {
+        let (gateway, vpc) = (InternetGatewayId::literal("igw-1"), VpcId::literal("vpc-1"));
+        let outputs = GatewayAttachmentOutputs { gateway: gateway.clone(), vpc: vpc.clone() };
+        Prior { args: GatewayAttachmentArgs { gateway, vpc }, outputs }
+    }
+
+    #[tokio::test]
+    async fn attaching_asks_who_is_there_already_and_waits_for_a_new_gateway_to_be_known() {
+        for (code, class) in [
+            ("Resource.AlreadyAssociated", Class::Exists),
+            ("InvalidInternetGatewayID.NotFound", Class::Eventual),
+            ("InvalidVpcID.NotFound", Class::Eventual),
+        ] {
+            let refused = refused(mock!(Client::attach_internet_gateway), code, "");
+            let answer = GatewayAttachment::create(&cx(&[&refused]), &attachment().args).await;
+            assert_eq!(outcome(answer), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn detaching_what_is_not_attached_is_done_and_mapped_addresses_are_waited_for() {
+        let nobody = mock!(Client::describe_network_interfaces)
+            .then_output(|| DescribeNetworkInterfacesOutput::builder().build());
+        for (code, expected) in [
+            ("Gateway.NotAttached", Ok(())),
+            ("InvalidInternetGatewayID.NotFound", Ok(())),
+            ("DependencyViolation", Err(Class::Dependency)),
+        ] {
+            let text =
+                "Network vpc-1 has some mapped public address(es). Please unmap those before detaching the gateway.";
+            let refused = refused(mock!(Client::detach_internet_gateway), code, text);
+            let answer = GatewayAttachment::delete(&cx(&[&refused, &nobody]), &attachment()).await;
+            assert_eq!(outcome(answer), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_gone_is_deleted_and_an_attached_one_waits() {
+        for (code, expected) in
+            [("InvalidInternetGatewayID.NotFound", Ok(())), ("DependencyViolation", Err(Class::Dependency))]
+        {
+            let outputs = InternetGatewayOutputs { id: InternetGatewayId::literal("igw-1") };
+            let refused = refused(mock!(Client::delete_internet_gateway), code, "");
+            let answer =
+                InternetGateway::delete(&cx(&[&refused]), &Prior { args: InternetGatewayArgs {}, outputs }).await;
+            assert_eq!(outcome(answer), expected, "{code}");
+        }
+        let full = refused(mock!(Client::create_internet_gateway), "InternetGatewayLimitExceeded", "");
+        let answer = InternetGateway::create(&cx(&[&full]), &InternetGatewayArgs {}).await;
+        assert_eq!(outcome(answer), Err(Class::Permanent));
     }
 }

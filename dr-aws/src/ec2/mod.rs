@@ -6,6 +6,7 @@
 mod ami;
 mod elastic_ip;
 mod endpoint;
+mod holders;
 mod instance;
 mod internet_gateway;
 mod nat_gateway;
@@ -133,24 +134,9 @@ async fn write_tags(cx: &Cx<Aws>, id: &str, tags: BTreeMap<String, String>) -> R
 }
 
 #[cfg(test)]
-pub(crate) use tests::cx;
-
-#[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The context of a call about one resource, with mocked answers.
-    pub(crate) fn cx(rules: &[&aws_smithy_mocks::Rule]) -> Cx<Aws> {
-        let owner = Owner {
-            stack: "shop".into(),
-            region: "us-east-1".into(),
-            address: "us-east-1/net.thing".parse().expect("an address"),
-            generation: 1,
-            token: "0123456789abcdef0123456789abcdef".into(),
-            tags: BTreeMap::new(),
-        };
-        Cx { cloud: Aws::mocked(rules), owner }
-    }
+    use crate::testing::cx;
 
     /// The tags with which [`cx`]'s owner creates.
     pub(super) fn owned_tags() -> Vec<Tag> {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_ec2::types::{NatGateway as Described, ResourceType};
+use aws_sdk_ec2::types::{Filter, NatGateway as Described, ResourceType};
 use dr_core::{
     Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource,
     Scan, Settled, Wanted,
@@ -24,8 +24,10 @@ use crate::read::{Promised as _, found};
 /// an attached internet gateway first: without, the gateway is accepted and then fails. An address serves one gateway at a
 /// time, so a replacement deletes first.
 ///
-/// API: [CreateNatGateway](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html). Ready in about
-/// 106 seconds, gone in about 58.
+/// - Inputs: the public subnet and the address; both replace, the old one first.
+/// - Ready: when it is `available`, in about 106 seconds; gone when `deleted`, in about 58.
+/// - Calls: CreateNatGateway, DescribeNatGateways, DeleteNatGateway.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.nat_gateway", outputs = NatGatewayOutputs, create_s = 106, delete_s = 58, replacement = "delete-first"
@@ -57,23 +59,28 @@ const CALL_DESCRIBE: &str = "ec2:DescribeNatGateways";
 /// Between two questions whether it is there or gone; a tenth of what it takes at the least.
 const ASK_AGAIN: Duration = Duration::from_secs(4);
 
-/// One gateway by its id, as a filter: an unknown id is an empty answer and no error.
+/// One gateway by its id. The gateways of a region wait side by side, so one call answers for all of the stack.
 async fn describe(cx: &Cx<Aws>, id: &NatGatewayId) -> Result<Option<Described>, CloudError> {
-    let request = cx.cloud.ec2(&cx.owner.region).describe_nat_gateways().filter(filter("nat-gateway-id", id.as_str()));
-    let answer = request.send().await.call(CALL_DESCRIBE)?;
-    // Some emulators ignore the filter.
-    Ok(answer.nat_gateways.unwrap_or_default().into_iter().find(|nat| nat.nat_gateway_id() == Some(id.as_str())))
+    let (cloud, region) = (&cx.cloud, &cx.owner.region);
+    let of_stack = || list(cloud, region, owned_by(&cx.owner.stack));
+    let is_it = |nat: &Described| nat.nat_gateway_id() == Some(id.as_str());
+    let all = cloud.together(cx, CALL_DESCRIBE, "", of_stack).await?;
+    if let Some(nat) = all.iter().find(|nat| is_it(nat)) {
+        return Ok(Some(nat.clone()));
+    }
+    // Somebody may have taken its tags away. As a filter: an unknown id is an empty answer and no error.
+    let by_id = list(cloud, region, filter("nat-gateway-id", id.as_str())).await?;
+    Ok(by_id.into_iter().find(is_it))
 }
 
 /// The stack's gateways, deleted ones included: one call for them and the addresses that they hold.
 pub(super) async fn gateways(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
-    scan.cloud
-        .shared(scan, CALL_DESCRIBE, "", || async {
-            let client = scan.cloud.ec2(&scan.region);
-            let items = client.describe_nat_gateways().filter(owned_by(&scan.stack)).into_paginator().items().send();
-            items.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)
-        })
-        .await
+    scan.cloud.shared(scan, CALL_DESCRIBE, "", || list(&scan.cloud, &scan.region, owned_by(&scan.stack))).await
+}
+
+async fn list(cloud: &Aws, region: &str, filter: Filter) -> Result<Vec<Described>, CloudError> {
+    let items = cloud.ec2(region).describe_nat_gateways().filter(filter).into_paginator().items().send();
+    items.collect::<Result<Vec<_>, _>>().await.call(CALL_DESCRIBE)
 }
 
 /// The addresses that live gateways hold.
@@ -162,8 +169,8 @@ mod tests {
     use aws_sdk_ec2::types::NatGatewayState;
     use aws_smithy_mocks::mock;
 
-    use super::super::tests::cx;
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     async fn ready(state: NatGatewayState) -> Settled<NatGatewayOutputs> {
         let nat = Described::builder().nat_gateway_id("nat-1").state(state).failure_code("Gateway.NotAttached").build();
@@ -180,5 +187,28 @@ mod tests {
         assert!(matches!(ready(NatGatewayState::Pending).await, Settled::AskAgainIn(_)));
         let Settled::Failed(error) = ready(NatGatewayState::Failed).await else { panic!("it has failed") };
         assert_eq!(error.code, "Gateway.NotAttached");
+    }
+
+    fn prior() -> Prior<NatGateway> {
+        let args = NatGatewayArgs { subnet: SubnetId::literal("subnet-1"), allocation: AllocationId::literal("eip-1") };
+        Prior { args, outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } }
+    }
+
+    #[tokio::test]
+    async fn a_quota_is_final_and_what_was_just_made_is_a_matter_of_time() {
+        for (code, class) in [
+            ("NatGatewayLimitExceeded", Class::Permanent),
+            ("InvalidSubnetID.NotFound", Class::Eventual),
+            ("InvalidAllocationID.NotFound", Class::Eventual),
+        ] {
+            let refused = refused(mock!(aws_sdk_ec2::Client::create_nat_gateway), code, "");
+            assert_eq!(outcome(NatGateway::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_is_gone_is_deleted() {
+        let gone = refused(mock!(aws_sdk_ec2::Client::delete_nat_gateway), "NatGatewayNotFound", "");
+        assert_eq!(outcome(NatGateway::delete(&cx(&[&gone]), &prior()).await), Ok(()));
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::port::{Direction, Port};
 use super::{adopt, filter, owned, owned_by, specification, sync_tags};
 use crate::Aws;
-use crate::call::{Call as _, GoneOk as _};
+use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{NetworkAclId, SubnetId, VpcId};
 use crate::read::{Promised as _, Unread, as_wanted, found, unread, wanted_as};
 
@@ -27,8 +27,11 @@ use crate::read::{Promised as _, Unread, as_wanted, found, unread, wanted_as};
 ///
 /// What no entry names is denied. A subnet has one ACL at a time; when this one goes, the default of the VPC takes over.
 ///
-/// API: [CreateNetworkAcl](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAcl.html),
-/// [CreateNetworkAclEntry](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAclEntry.html).
+/// - Inputs: the VPC (replaces); the entries and the subnets, in place (none by default).
+/// - Ready: when entries and subnets are in place, none of which CreateNetworkAcl takes.
+/// - Calls: CreateNetworkAcl, CreateNetworkAclEntry, ReplaceNetworkAclEntry, DeleteNetworkAclEntry,
+///   ReplaceNetworkAclAssociation, DescribeNetworkAcls, DeleteNetworkAcl.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNetworkAcl.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.network_acl", outputs = NetworkAclOutputs, create_s = 2, delete_s = 1, check = check)]
 pub struct NetworkAcl<R: Region = Anywhere> {
@@ -184,7 +187,11 @@ impl Lifecycle for NetworkAcl {
         for entry in &args.entries {
             match present.get(&key(entry)) {
                 Some(same) if same == entry => {}
-                known => put_entry(cx, id, entry, known.is_some()).await?,
+                // One that is there and was not in the list: the list is behind.
+                known => put_entry(cx, id, entry, known.is_some()).await.map_err(|error| match error.class {
+                    Class::Exists => as_class(error, Class::Eventual),
+                    _ => error,
+                })?,
             }
         }
         for entry in present.values().filter(|entry| args.entries.iter().all(|wanted| key(wanted) != key(entry))) {
@@ -270,4 +277,55 @@ fn entries(acl: &Described) -> Vec<AclEntry> {
 fn subnets(acl: &Described) -> Vec<SubnetId> {
     let subnets = acl.associations().iter().filter_map(|association| association.subnet_id());
     subnets.map(SubnetId::literal).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_network_acls::DescribeNetworkAclsOutput;
+    use aws_smithy_mocks::{Rule, mock};
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<NetworkAcl> {
+        let entry = AclEntry::deny(100, Direction::Ingress, Port::All, dr_core::cidr!("0.0.0.0/0"));
+        let args = NetworkAclArgs { vpc: VpcId::literal("vpc-1"), entries: vec![entry], subnets: Vec::new() };
+        Prior { args, outputs: NetworkAclOutputs { id: NetworkAclId::literal("acl-1") } }
+    }
+
+    /// The ACL, without entries.
+    fn listed() -> Rule {
+        mock!(Client::describe_network_acls).then_output(|| {
+            let acl = Described::builder().network_acl_id("acl-1").vpc_id("vpc-1").build();
+            DescribeNetworkAclsOutput::builder().network_acls(acl).build()
+        })
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_there_and_was_not_listed_is_read_again() {
+        for (code, class) in [
+            ("NetworkAclEntryAlreadyExists", Class::Eventual),
+            ("InvalidNetworkAclID.NotFound", Class::Eventual),
+            ("NetworkAclEntryLimitExceeded", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_network_acl_entry), code, "");
+            assert_eq!(outcome(NetworkAcl::ready(&cx(&[&refused, &listed()]), &prior()).await), Err(class), "{code}");
+        }
+        let unlisted =
+            mock!(Client::describe_network_acls).then_output(|| DescribeNetworkAclsOutput::builder().build());
+        assert_eq!(outcome(NetworkAcl::ready(&cx(&[&unlisted]), &prior()).await), Err(Class::Eventual));
+    }
+
+    #[tokio::test]
+    async fn an_acl_that_is_gone_is_deleted_and_one_that_a_subnet_has_waits() {
+        for (code, expected) in
+            [("InvalidNetworkAclID.NotFound", Ok(())), ("DependencyViolation", Err(Class::Dependency))]
+        {
+            let refused = refused(mock!(Client::delete_network_acl), code, "");
+            assert_eq!(outcome(NetworkAcl::delete(&cx(&[&refused, &listed()]), &prior()).await), expected, "{code}");
+        }
+        let full = refused(mock!(Client::create_network_acl), "NetworkAclLimitExceeded", "");
+        assert_eq!(outcome(NetworkAcl::create(&cx(&[&full]), &prior().args).await), Err(Class::Permanent));
+    }
 }

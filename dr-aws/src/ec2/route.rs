@@ -20,7 +20,10 @@ use crate::read::found_by_key;
 /// A NAT gateway need only be accepted, not available, so the route does not wait for it; whatever needs the way out has to
 /// come after both.
 ///
-/// API: [CreateRoute](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html).
+/// - Inputs: the table and the destination (`0.0.0.0/0` by default), which replace, the old one first; the target, in place.
+/// - Ready: at once.
+/// - Calls: CreateRoute, ReplaceRoute, DescribeRouteTables, DeleteRoute.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRoute.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.route", create_s = 1, delete_s = 1, replacement = "delete-first")]
 pub struct Route<R: Region = Anywhere> {
@@ -147,7 +150,12 @@ impl Lifecycle for Route {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[test]
     fn a_target_is_known_by_its_id_and_what_others_set_is_seen_as_theirs() {
@@ -160,5 +168,41 @@ mod tests {
         assert_eq!(target(&peering), RouteTargetArgs::Other("pcx-1".to_owned()));
         let endpoint = route().gateway_id("vpce-1").build();
         assert_eq!(target(&endpoint), RouteTargetArgs::Other("vpce-1".to_owned()));
+    }
+
+    fn prior() -> Prior<Route> {
+        let (table, target) = (RouteTableId::literal("rtb-1"), RouteTargetArgs::Nat(NatGatewayId::literal("nat-1")));
+        Prior { args: RouteArgs { table, destination: ALL, target }, outputs: () }
+    }
+
+    #[tokio::test]
+    async fn a_destination_that_is_taken_is_looked_at_and_a_new_target_waited_for() {
+        for (code, class) in [
+            ("RouteAlreadyExists", Class::Exists),
+            ("InvalidNatGatewayID.NotFound", Class::Eventual),
+            ("InvalidGatewayID.NotFound", Class::Eventual),
+            ("InvalidRouteTableID.NotFound", Class::Eventual),
+            // What CreateRoute says about a table that is a moment old.
+            ("InvalidParameterException", Class::Eventual),
+            ("RouteLimitExceeded", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_route), code, "");
+            assert_eq!(outcome(Route::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_route_that_is_gone_is_deleted_with_or_without_its_table() {
+        for code in ["InvalidRoute.NotFound", "InvalidRouteTableID.NotFound"] {
+            let gone = refused(mock!(Client::delete_route), code, "");
+            assert_eq!(outcome(Route::delete(&cx(&[&gone]), &prior()).await), Ok(()), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_gateway_is_waited_for_when_a_route_is_turned_to_it() {
+        let args = RouteArgs { target: RouteTargetArgs::Nat(NatGatewayId::literal("nat-2")), ..prior().args };
+        let unknown = refused(mock!(Client::replace_route), "InvalidNatGatewayID.NotFound", "");
+        assert_eq!(outcome(Route::update(&cx(&[&unknown]), &prior(), &args).await), Err(Class::Eventual));
     }
 }

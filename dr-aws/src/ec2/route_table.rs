@@ -21,7 +21,10 @@ use crate::read::{Promised as _, found, found_by_key};
 
 /// A set of routes, for the subnets that are associated with it. AWS puts the route inside the VPC in by itself.
 ///
-/// API: [CreateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html).
+/// - Inputs: the VPC (replaces).
+/// - Ready: at once.
+/// - Calls: CreateRouteTable, DescribeRouteTables, DeleteRouteTable.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.route_table", outputs = RouteTableOutputs, create_s = 1, delete_s = 1)]
 pub struct RouteTable<R: Region = Anywhere> {
@@ -48,7 +51,10 @@ impl<R: Region> RouteTable<R> {
 ///
 /// A subnet has one association at most. Another table takes over in place, without a gap.
 ///
-/// API: [AssociateRouteTable](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html).
+/// - Inputs: the table (in place) and the subnet (replaces, the old one first).
+/// - Ready: at once.
+/// - Calls: AssociateRouteTable, ReplaceRouteTableAssociation, DescribeRouteTables, DisassociateRouteTable.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssociateRouteTable.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.route_table_association", outputs = RouteTableAssociationOutputs, create_s = 1, delete_s = 1,
@@ -183,5 +189,52 @@ impl Lifecycle for RouteTableAssociation {
         let request =
             cx.cloud.ec2(&cx.owner.region).disassociate_route_table().association_id(prior.outputs.id.as_str());
         request.send().await.call("ec2:DisassociateRouteTable").gone_ok().map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn association() -> Prior<RouteTableAssociation> {
+        let args =
+            RouteTableAssociationArgs { table: RouteTableId::literal("rtb-1"), subnet: SubnetId::literal("subnet-1") };
+        let outputs = RouteTableAssociationOutputs { id: RouteTableAssociationId::literal("rtbassoc-1") };
+        Prior { args, outputs }
+    }
+
+    #[tokio::test]
+    async fn a_subnet_with_a_table_already_is_looked_at_and_a_new_table_waited_for() {
+        for (code, class) in [
+            ("Resource.AlreadyAssociated", Class::Exists),
+            ("InvalidRouteTableID.NotFound", Class::Eventual),
+            ("InvalidRouteTableId.NotFound", Class::Eventual),
+        ] {
+            let refused = refused(mock!(Client::associate_route_table), code, "");
+            let answer = RouteTableAssociation::create(&cx(&[&refused]), &association().args).await;
+            assert_eq!(outcome(answer), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_is_deleted_and_a_table_that_a_subnet_uses_waits() {
+        let gone = refused(mock!(Client::disassociate_route_table), "InvalidAssociationID.NotFound", "");
+        assert_eq!(outcome(RouteTableAssociation::delete(&cx(&[&gone]), &association()).await), Ok(()));
+
+        let args = RouteTableArgs { vpc: VpcId::literal("vpc-1") };
+        let table = Prior { args, outputs: RouteTableOutputs { id: RouteTableId::literal("rtb-1") } };
+        for (code, expected) in [
+            ("InvalidRouteTableID.NotFound", Ok(())),
+            ("InvalidRouteTableId.NotFound", Ok(())),
+            ("DependencyViolation", Err(Class::Dependency)),
+        ] {
+            let refused = refused(mock!(Client::delete_route_table), code, "");
+            assert_eq!(outcome(RouteTable::delete(&cx(&[&refused]), &table).await), expected, "{code}");
+        }
     }
 }

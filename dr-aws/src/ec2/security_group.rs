@@ -10,12 +10,12 @@ use aws_sdk_ec2::types::{
     Filter, IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Settled, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Settled, Wanted,
 };
 
-use super::{adopt, owned, owned_by, pairs, specification, sync_tags};
-use crate::call::{Call as _, GoneOk as _};
+use super::{adopt, holders, owned, owned_by, pairs, specification, sync_tags};
+use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{SecurityGroupId, VpcId};
 use crate::read::{Promised as _, Unread, found, unread, wanted_as};
 use crate::{Aws, names, tags};
@@ -26,7 +26,12 @@ use crate::{Aws, names, tags};
 /// AWS gives a new group a rule that lets everything out, which is taken away unless
 /// [`keep_default_egress`](SecurityGroup::keep_default_egress) is set. The name at AWS is made of stack and address.
 ///
-/// API: [CreateSecurityGroup](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html).
+/// - Inputs: the VPC and a description of 1 to 255 characters (`managed by dr` by default), which replace; whether AWS's rule
+///   stays (no by default; in place).
+/// - Ready: when AWS's rule is taken away.
+/// - Calls: CreateSecurityGroup, RevokeSecurityGroupEgress, AuthorizeSecurityGroupEgress, DescribeSecurityGroups,
+///   DescribeSecurityGroupRules, DeleteSecurityGroup.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.security_group", outputs = SecurityGroupOutputs, create_s = 3, delete_s = 1, check = check)]
 pub struct SecurityGroup<R: Region = Anywhere> {
@@ -209,8 +214,13 @@ impl Lifecycle for SecurityGroup {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let request = cx.cloud.ec2(&cx.owner.region).delete_security_group().group_id(prior.outputs.id.as_str());
-        request.send().await.call("ec2:DeleteSecurityGroup").gone_ok().map(drop)
+        const LEFT: &str = "a rule of another security group names it: take that rule away";
+        let id = prior.outputs.id.as_str();
+        let request = cx.cloud.ec2(&cx.owner.region).delete_security_group().group_id(id);
+        match request.send().await.call("ec2:DeleteSecurityGroup").gone_ok() {
+            Err(error) => Err(holders::named(cx, error, "group-id", id, LEFT).await),
+            answer => answer.map(drop),
+        }
     }
 
     /// Takes AWS's rule away. Rules of the program come after this, so none of them can be meant.
@@ -220,8 +230,13 @@ impl Lifecycle for SecurityGroup {
             return Ok(Settled::Yes(current.outputs.clone()));
         }
         let request = cx.cloud.ec2(&cx.owner.region).revoke_security_group_egress().group_id(id.as_str());
-        request.ip_permissions(everything()).send().await.call("ec2:RevokeSecurityGroupEgress").gone_ok()?;
-        Ok(Settled::Yes(SecurityGroupOutputs { id, default_egress: false }))
+        match request.ip_permissions(everything()).send().await.call("ec2:RevokeSecurityGroupEgress") {
+            // It is the group that is not known everywhere yet, and its rule is there.
+            Err(error) if error.class == Class::Gone && error.code != "InvalidPermission.NotFound" => {
+                Err(as_class(error, Class::Eventual))
+            }
+            answer => answer.gone_ok().map(|_| Settled::Yes(SecurityGroupOutputs { id, default_egress: false })),
+        }
     }
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
@@ -231,12 +246,15 @@ impl Lifecycle for SecurityGroup {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
     use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
     use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
     use aws_smithy_mocks::{Rule, mock};
 
-    use super::super::tests::{cx, owned_tags};
+    use super::super::tests::owned_tags;
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     fn rule() -> aws_sdk_ec2::types::builders::SecurityGroupRuleBuilder {
         DescribedRule::builder().group_id("sg-1").is_egress(true).ip_protocol("-1").cidr_ipv4("0.0.0.0/0")
@@ -291,5 +309,54 @@ mod tests {
         assert!(default_egress(rule().build()).await);
         assert!(!default_egress(rule().set_tags(Some(owned_tags())).build()).await);
         assert!(!default_egress(rule().cidr_ipv4("10.0.0.0/8").build()).await);
+    }
+
+    fn prior() -> Prior<SecurityGroup> {
+        let args = SecurityGroupArgs { vpc: VpcId::literal("vpc-1"), description: None, default_egress: false };
+        Prior { args, outputs: SecurityGroupOutputs { id: SecurityGroupId::literal("sg-1"), default_egress: true } }
+    }
+
+    /// The whole group lets everything out until the rule is really taken away.
+    #[tokio::test]
+    async fn a_group_that_is_not_known_yet_is_not_taken_for_one_without_the_rule() {
+        let revoked = async |code| {
+            let refused = refused(mock!(Client::revoke_security_group_egress), code, "");
+            SecurityGroup::ready(&cx(&[&refused]), &prior()).await
+        };
+        for code in ["InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound"] {
+            assert_eq!(outcome(revoked(code).await), Err(Class::Eventual), "{code}");
+        }
+        let Settled::Yes(outputs) = revoked("InvalidPermission.NotFound").await.unwrap() else { panic!("it is gone") };
+        assert!(!outputs.default_egress);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_looked_at_and_a_quota_is_final() {
+        for (code, class) in [
+            ("InvalidGroup.Duplicate", Class::Exists),
+            ("InvalidVpcID.NotFound", Class::Eventual),
+            ("SecurityGroupLimitExceeded", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_security_group), code, "");
+            assert_eq!(outcome(SecurityGroup::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_gone_is_deleted_and_one_in_use_waits() {
+        let nobody = mock!(Client::describe_network_interfaces)
+            .then_output(|| DescribeNetworkInterfacesOutput::builder().build());
+        for (code, expected) in [
+            ("InvalidGroup.NotFound", Ok(())),
+            ("DependencyViolation", Err(Class::Dependency)),
+            ("InvalidGroup.InUse", Err(Class::Dependency)),
+        ] {
+            let refused = refused(mock!(Client::delete_security_group), code, "resource sg-1 has a dependent object");
+            let answer = SecurityGroup::delete(&cx(&[&refused, &nobody]), &prior()).await;
+            if let Err(error) = &answer {
+                assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("rule of another")), "{:?}", error.hint);
+            }
+            assert_eq!(outcome(answer), expected, "{code}");
+        }
     }
 }

@@ -23,8 +23,12 @@ use crate::read::{Promised as _, found, found_by_key};
 
 /// Something that a security group lets through; answers are let through by themselves.
 ///
-/// API: [AuthorizeSecurityGroupIngress](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html),
-/// [ModifySecurityGroupRules](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySecurityGroupRules.html).
+/// - Inputs: the group and the direction, which replace; the ports, the peer (a range or another group) and a description of
+///   up to 255 characters (none by default), in place.
+/// - Ready: at once.
+/// - Calls: AuthorizeSecurityGroupIngress, AuthorizeSecurityGroupEgress, ModifySecurityGroupRules,
+///   DescribeSecurityGroupRules, RevokeSecurityGroupIngress, RevokeSecurityGroupEgress.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupIngress.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.security_group_rule", outputs = SecurityGroupRuleOutputs, create_s = 1, delete_s = 1, check = check
@@ -279,7 +283,12 @@ impl Lifecycle for SecurityGroupRule {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[test]
     fn a_rule_comes_back_as_it_was_made() {
@@ -293,5 +302,40 @@ mod tests {
             description: None,
         };
         assert_eq!(args(&rule), Some(expect));
+    }
+
+    fn prior() -> Prior<SecurityGroupRule> {
+        let args = SecurityGroupRuleArgs {
+            group: SecurityGroupId::literal("sg-1"),
+            direction: Direction::Ingress,
+            ports: Port::tcp(80),
+            peer: PeerArgs::Group(SecurityGroupId::literal("sg-2")),
+            description: None,
+        };
+        Prior { args, outputs: SecurityGroupRuleOutputs { id: SecurityGroupRuleId::literal("sgr-1") } }
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_is_there_is_looked_at_and_a_new_group_waited_for() {
+        for (code, class) in [
+            ("InvalidPermission.Duplicate", Class::Exists),
+            ("InvalidGroup.NotFound", Class::Eventual),
+            ("RulesPerSecurityGroupLimitExceeded", Class::Permanent),
+        ] {
+            let ingress = refused(mock!(Client::authorize_security_group_ingress), code, "");
+            let answer = SecurityGroupRule::create(&cx(&[&ingress]), &prior().args).await;
+            assert_eq!(outcome(answer), Err(class), "{code}");
+            let egress = refused(mock!(Client::authorize_security_group_egress), code, "");
+            let args = SecurityGroupRuleArgs { direction: Direction::Egress, ..prior().args };
+            assert_eq!(outcome(SecurityGroupRule::create(&cx(&[&egress]), &args).await), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_is_gone_is_deleted_with_or_without_its_group() {
+        for code in ["InvalidPermission.NotFound", "InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"] {
+            let gone = refused(mock!(Client::revoke_security_group_ingress), code, "");
+            assert_eq!(outcome(SecurityGroupRule::delete(&cx(&[&gone]), &prior()).await), Ok(()), "{code}");
+        }
     }
 }

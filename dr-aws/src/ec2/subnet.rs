@@ -9,7 +9,7 @@ use dr_core::{
     Resource, Scan, Settled, Wanted,
 };
 
-use super::{adopt, owned, owned_by, specification, sync_tags};
+use super::{adopt, holders, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{SubnetId, VpcId, ZoneName};
@@ -20,7 +20,11 @@ use crate::read::{Promised as _, Unread, found, unread, wanted_as};
 /// The first four addresses and the last one are AWS's. A load balancer wants a `/27` at least, with eight addresses free.
 /// A new subnet cannot exist beside the old one on the same range, so a replacement deletes first.
 ///
-/// API: [CreateSubnet](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html).
+/// - Inputs: the VPC, the range (a `/16` to a `/28`) and the zone, each of which replaces, the old one first; whether what
+///   starts in it gets a public address (no by default; in place).
+/// - Ready: when public addresses are set, which CreateSubnet cannot.
+/// - Calls: CreateSubnet, ModifySubnetAttribute, DescribeSubnets, DeleteSubnet.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.ec2.subnet", outputs = SubnetOutputs, create_s = 2, delete_s = 1, replacement = "delete-first", check = check
@@ -96,8 +100,14 @@ impl Lifecycle for Subnet {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let request = cx.cloud.ec2(&cx.owner.region).delete_subnet().subnet_id(prior.outputs.id.as_str());
-        request.send().await.call("ec2:DeleteSubnet").gone_ok().map(drop)
+        const LEFT: &str =
+            "something that AWS does not name is left in the subnet: deploy or destroy again in a minute";
+        let id = prior.outputs.id.as_str();
+        let request = cx.cloud.ec2(&cx.owner.region).delete_subnet().subnet_id(id);
+        match request.send().await.call("ec2:DeleteSubnet").gone_ok() {
+            Err(error) => Err(holders::named(cx, error, "subnet-id", id, LEFT).await),
+            answer => answer.map(drop),
+        }
     }
 
     /// Sets what CreateSubnet cannot: a new subnet gives no public addresses.
@@ -142,4 +152,63 @@ fn describe(scan: &Scan<Aws>, wanted: &[Wanted<Subnet>], subnet: &Described) -> 
         _ => Health::Ready,
     };
     Some(found(owned, args, outputs(subnet)?, health))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
+    use aws_sdk_ec2::types::NetworkInterface;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<Subnet> {
+        let (vpc, zone) = (VpcId::literal("vpc-1"), ZoneName::literal("us-east-1a"));
+        let args = SubnetArgs { vpc, cidr: dr_core::cidr!("10.0.0.0/20"), zone, public: true };
+        Prior { args, outputs: SubnetOutputs { id: SubnetId::literal("subnet-1"), zone_id: "use1-az1".into() } }
+    }
+
+    #[tokio::test]
+    async fn a_range_that_is_taken_may_be_taken_by_us_and_one_outside_of_the_vpc_never_fits() {
+        for (code, class, hint) in [
+            ("InvalidSubnet.Conflict", Class::Exists, "choose a free one"),
+            ("InvalidSubnet.Range", Class::Permanent, "inside of the VPC's"),
+            ("SubnetLimitExceeded", Class::Permanent, "Service Quotas"),
+        ] {
+            let refused = refused(mock!(Client::create_subnet), code, "");
+            let error = Subnet::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+            assert_eq!(error.class, class, "{code}");
+            assert!(error.hint.as_ref().is_some_and(|text| text.contains(hint)), "{code}: {:?}", error.hint);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_just_made_is_not_known_everywhere_yet() {
+        let vpc = refused(mock!(Client::create_subnet), "InvalidVpcID.NotFound", "");
+        assert_eq!(outcome(Subnet::create(&cx(&[&vpc]), &prior().args).await), Err(Class::Eventual));
+        // AWS spells it both ways.
+        for code in ["InvalidSubnetID.NotFound", "InvalidSubnetId.NotFound"] {
+            let subnet = refused(mock!(Client::modify_subnet_attribute), code, "");
+            assert_eq!(outcome(Subnet::ready(&cx(&[&subnet]), &prior()).await), Err(Class::Eventual), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_subnet_that_is_gone_is_deleted_and_one_in_use_says_by_what() {
+        let gone = refused(mock!(Client::delete_subnet), "InvalidSubnetID.NotFound", "");
+        assert_eq!(outcome(Subnet::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+        let used =
+            refused(mock!(Client::delete_subnet), "DependencyViolation", "The subnet 'subnet-1' has dependencies");
+        let holder = mock!(Client::describe_network_interfaces).then_output(|| {
+            let link =
+                NetworkInterface::builder().network_interface_id("eni-1").description("ENI managed by APIGateway");
+            DescribeNetworkInterfacesOutput::builder().network_interfaces(link.build()).build()
+        });
+        let error = Subnet::delete(&cx(&[&used, &holder]), &prior()).await.unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        assert_eq!(error.hint.as_deref(), Some("in use by eni-1 (ENI managed by APIGateway)"));
+    }
 }

@@ -10,7 +10,7 @@ use dr_core::{
 };
 use futures_util::future::try_join_all;
 
-use super::{adopt, owned, owned_by, specification, sync_tags};
+use super::{adopt, holders, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::VpcId;
@@ -21,8 +21,11 @@ use crate::read::{Promised as _, Unread, found, unread, wanted_as};
 /// Two VPCs that are to reach each other, as the two of a pair may have to one day, need ranges that do not overlap; AWS
 /// itself does not mind. Private DNS names of interface endpoints need both DNS attributes.
 ///
-/// API: [CreateVpc](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html),
-/// [ModifyVpcAttribute](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html).
+/// - Inputs: the range (a `/16` to a `/28`; replaces); whether there is DNS inside (on by default) and whether instances have
+///   DNS names (on by default), both in place.
+/// - Ready: when the DNS attributes are set, which CreateVpc cannot.
+/// - Calls: CreateVpc, ModifyVpcAttribute, DescribeVpcs, DescribeVpcAttribute, DeleteVpc.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.vpc", outputs = VpcOutputs, create_s = 3, delete_s = 1, check = check)]
 pub struct Vpc<R: Region = Anywhere> {
@@ -109,8 +112,14 @@ impl Lifecycle for Vpc {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let request = cx.cloud.ec2(&cx.owner.region).delete_vpc().vpc_id(prior.outputs.id.as_str());
-        request.send().await.call("ec2:DeleteVpc").gone_ok().map(drop)
+        const LEFT: &str =
+            "subnets, groups, tables, gateways or endpoints that are not of this stack are left in the VPC";
+        let id = prior.outputs.id.as_str();
+        let request = cx.cloud.ec2(&cx.owner.region).delete_vpc().vpc_id(id);
+        match request.send().await.call("ec2:DeleteVpc").gone_ok() {
+            Err(error) => Err(holders::named(cx, error, "vpc-id", id, LEFT).await),
+            answer => answer.map(drop),
+        }
     }
 
     /// Sets what CreateVpc cannot: DNS names are off in a new VPC, DNS is on.
@@ -173,4 +182,62 @@ async fn attribute(scan: &Scan<Aws>, id: &str, name: VpcAttributeName) -> Result
     let answer = request.send().await.call(CALL)?;
     let value = if hostnames { answer.enable_dns_hostnames } else { answer.enable_dns_support };
     value.and_then(|value| value.value).promised(CALL, "the attribute")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused, scan_of};
+
+    fn prior() -> Prior<Vpc> {
+        let args = VpcArgs { cidr: dr_core::cidr!("10.0.0.0/16"), dns_support: true, dns_hostnames: true };
+        Prior { args, outputs: VpcOutputs { id: VpcId::literal("vpc-1") } }
+    }
+
+    #[tokio::test]
+    async fn a_vpc_that_is_gone_is_deleted_and_one_in_use_waits_for_what_is_in_it() {
+        let gone = refused(mock!(Client::delete_vpc), "InvalidVpcID.NotFound", "");
+        assert_eq!(outcome(Vpc::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+        let used = refused(mock!(Client::delete_vpc), "DependencyViolation", "The vpc 'vpc-1' has dependencies");
+        let nobody = mock!(Client::describe_network_interfaces)
+            .then_output(|| DescribeNetworkInterfacesOutput::builder().build());
+        let error = Vpc::delete(&cx(&[&used, &nobody]), &prior()).await.unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("left in the VPC")), "{:?}", error.hint);
+    }
+
+    /// A refresh comes before the first change, in each region that the program names.
+    #[tokio::test]
+    async fn a_region_or_a_right_that_is_missing_is_said_by_the_first_read() {
+        for (code, hint) in [
+            ("UnauthorizedOperation", "allow `ec2:DescribeVpcs`"),
+            ("AuthFailure", "whether the region is enabled in the account"),
+            ("OptInRequired", "the region is not enabled"),
+        ] {
+            let refused = refused(mock!(Client::describe_vpcs), code, "no");
+            let error = Vpc::read(&scan_of(cx(&[&refused])), &[]).await.unwrap_err();
+            assert_eq!(error.class, Class::Denied, "{code}");
+            assert!(error.hint.as_ref().is_some_and(|text| text.contains(hint)), "{code}: {:?}", error.hint);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_used_up_quota_is_not_tried_again() {
+        let full =
+            refused(mock!(Client::create_vpc), "VpcLimitExceeded", "The maximum number of VPCs has been reached.");
+        let error = Vpc::create(&cx(&[&full]), &prior().args).await.unwrap_err();
+        assert_eq!((error.class, error.request_id.as_deref()), (Class::Permanent, Some("r-1")));
+        assert!(error.hint.unwrap().contains("Service Quotas"));
+    }
+
+    #[tokio::test]
+    async fn a_new_vpc_that_is_not_known_everywhere_yet_is_a_matter_of_time() {
+        let unknown = refused(mock!(Client::modify_vpc_attribute), "InvalidVpcID.NotFound", "");
+        assert_eq!(outcome(Vpc::ready(&cx(&[&unknown]), &prior()).await), Err(Class::Eventual));
+    }
 }

@@ -23,7 +23,10 @@ const WITHOUT_VPC_LINKS: [&str; 1] = ["use1-az3"];
 /// Looked up once and kept in the state: a zone that AWS adds moves nothing. Local and wavelength zones, and zones that have to
 /// be opted into, are left out. Names mean different places in different accounts, ids the same one.
 ///
-/// API: [DescribeAvailabilityZones](https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html).
+/// - Inputs: how many, 1 to 6; another number is looked up anew.
+/// - Ready: at once: they are looked up before anything is made.
+/// - Calls: DescribeAvailabilityZones.
+/// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.ec2.zones", outputs = ZonesOutputs, lookup, create_s = 0, delete_s = 0, check = check)]
 pub struct Zones<R: Region = Anywhere> {
@@ -126,8 +129,8 @@ mod tests {
     use aws_sdk_ec2::operation::describe_availability_zones::DescribeAvailabilityZonesOutput;
     use aws_smithy_mocks::mock;
 
-    use super::super::tests::cx;
     use super::*;
+    use crate::testing::cx;
 
     #[tokio::test]
     async fn a_zone_without_vpc_links_comes_last() {

@@ -24,7 +24,11 @@ use crate::read::{Promised as _, found_by_key};
 /// The load balancer need not be active yet. An integration of API Gateway stores the ARN of the listener, so what can change
 /// in place does.
 ///
-/// API: [CreateListener](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html).
+/// - Inputs: the load balancer (replaces, the old one first); the port, the protocol with certificate and TLS policy
+///   (`ELBSecurityPolicy-TLS13-1-2-2021-06` by default), and the group that requests go to, in place.
+/// - Ready: at once.
+/// - Calls: CreateListener, ModifyListener, DescribeListeners, DeleteListener.
+/// - AWS: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateListener.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.elbv2.listener", outputs = ListenerOutputs, create_s = 1, delete_s = 1, replacement = "delete-first",
@@ -228,4 +232,62 @@ fn args(listener: &Described) -> Option<ListenerArgs> {
         },
         forward: forwards_to(listener.default_actions()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<Listener> {
+        let protocol =
+            ListenerProtocolArgs::Https { certificate: CertificateArn::literal("arn:c"), policy: POLICY.into() };
+        let args = ListenerArgs {
+            load_balancer: LoadBalancerArn::literal("arn:b"),
+            port: 443,
+            protocol,
+            forward: TargetGroupArn::literal("arn:g"),
+        };
+        Prior { args, outputs: ListenerOutputs { arn: ListenerArn::literal("arn:l") } }
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_looked_at_and_a_new_certificate_waited_for() {
+        for (code, class) in [
+            ("DuplicateListener", Class::Exists),
+            ("CertificateNotFound", Class::Eventual),
+            ("TargetGroupNotFound", Class::Eventual),
+            ("LoadBalancerNotFound", Class::Eventual),
+            ("TooManyListeners", Class::Permanent),
+            ("UnsupportedProtocol", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_listener), code, "");
+            assert_eq!(outcome(Listener::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    /// It ends like what is not known everywhere yet, and nobody will ever make it.
+    #[tokio::test]
+    async fn a_policy_that_there_is_not_is_not_waited_for() {
+        for (code, hint) in
+            [("SSLPolicyNotFound", "no TLS policy"), ("TargetGroupAssociationLimit", "make another group")]
+        {
+            let refused = refused(mock!(Client::create_listener), code, "");
+            let error = Listener::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+            assert_eq!(error.class, Class::Permanent, "{code}");
+            assert!(error.hint.as_ref().is_some_and(|text| text.contains(hint)), "{code}: {:?}", error.hint);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_is_gone_is_deleted_and_one_in_use_waits() {
+        for (code, expected) in [("ListenerNotFound", Ok(())), ("ResourceInUse", Err(Class::Dependency))] {
+            let refused = refused(mock!(Client::delete_listener), code, "");
+            assert_eq!(outcome(Listener::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+    }
 }

@@ -23,7 +23,11 @@ use crate::read::{Promised as _, as_wanted, wanted_as};
 
 /// Requests of a listener that go to another target group, by host name or path.
 ///
-/// API: [CreateRule](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html).
+/// - Inputs: the listener (replaces); the priority (1 to 50000), host names and paths (five in all, one at least), and the
+///   group that requests go to, in place.
+/// - Ready: at once.
+/// - Calls: CreateRule, ModifyRule, SetRulePriorities, DescribeRules, DeleteRule.
+/// - AWS: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.elbv2.listener_rule", outputs = ListenerRuleOutputs, create_s = 1, delete_s = 1, check = check)]
 pub struct ListenerRule<R: Region = Anywhere> {
@@ -191,4 +195,60 @@ fn hosts(rule: &Described) -> Vec<String> {
 
 fn paths(rule: &Described) -> Vec<String> {
     values(rule, PATH, |condition| condition.path_pattern_config().map(|config| config.values()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::Client;
+    use aws_sdk_elasticloadbalancingv2::operation::describe_tags::DescribeTagsOutput;
+    use aws_sdk_elasticloadbalancingv2::types::TagDescription;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<ListenerRule> {
+        let args = ListenerRuleArgs {
+            listener: ListenerArn::literal("arn:l"),
+            priority: 10,
+            hosts: Vec::new(),
+            paths: vec!["/api/*".into()],
+            forward: TargetGroupArn::literal("arn:g"),
+        };
+        Prior { args, outputs: ListenerRuleOutputs { arn: RuleArn::literal("arn:r") } }
+    }
+
+    #[tokio::test]
+    async fn a_priority_that_is_taken_is_looked_at_and_a_new_group_waited_for() {
+        for (code, class) in [
+            ("PriorityInUse", Class::Exists),
+            ("TargetGroupNotFound", Class::Eventual),
+            ("ListenerNotFound", Class::Eventual),
+            ("TooManyRules", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_rule), code, "");
+            assert_eq!(outcome(ListenerRule::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    /// Two rules that move up in one deploy: the second has to leave its place first.
+    #[tokio::test]
+    async fn a_rule_that_moves_waits_for_the_one_that_is_there() {
+        let owned = mock!(Client::describe_tags).then_output(|| {
+            let description = TagDescription::builder().resource_arn("arn:r").set_tags(Some(ownership(&cx(&[]))));
+            DescribeTagsOutput::builder().tag_descriptions(description.build()).build()
+        });
+        let taken = refused(mock!(Client::set_rule_priorities), "PriorityInUse", "");
+        let args = ListenerRuleArgs { priority: 20, ..prior().args };
+        let error = ListenerRule::update(&cx(&[&owned, &taken]), &prior(), &args).await.unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        assert!(error.hint.unwrap().contains("a free number"));
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_is_gone_is_deleted() {
+        let gone = refused(mock!(Client::delete_rule), "RuleNotFound", "");
+        assert_eq!(outcome(ListenerRule::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+    }
 }

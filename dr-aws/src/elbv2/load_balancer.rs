@@ -25,8 +25,12 @@ use crate::{Aws, names};
 /// It stands in two zones at least, one subnet in each, of a `/27` or more with eight free addresses. Its listeners need its ARN
 /// only, so they are made while it is still being provisioned.
 ///
-/// API: [CreateLoadBalancer](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html).
-/// Active in about 148 seconds.
+/// - Inputs: the subnets (two or more, one in each zone) and the groups (one or more); all in place.
+/// - Ready: when it is `active`, in about 148 seconds; gone when its network interfaces are gone too, about 45 seconds after
+///   it.
+/// - Calls: CreateLoadBalancer, SetSubnets, SetSecurityGroups, DescribeLoadBalancers, DeleteLoadBalancer, and
+///   DescribeNetworkInterfaces of EC2.
+/// - AWS: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateLoadBalancer.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.elbv2.load_balancer", outputs = LoadBalancerOutputs, create_s = 148, delete_s = 45, check = check
@@ -209,12 +213,14 @@ fn outputs(balancer: &Described) -> Option<LoadBalancerOutputs> {
 mod tests {
     use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
     use aws_sdk_ec2::types::NetworkInterface;
+    use aws_sdk_elasticloadbalancingv2::Client;
     use aws_sdk_elasticloadbalancingv2::operation::describe_load_balancers::DescribeLoadBalancersError;
     use aws_sdk_elasticloadbalancingv2::types::error::LoadBalancerNotFoundException;
     use aws_smithy_mocks::mock;
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[tokio::test]
     async fn it_is_gone_with_its_last_network_interface() {
@@ -238,9 +244,57 @@ mod tests {
             name: String::new(),
         };
         let prior = Prior { args: LoadBalancerArgs { subnets: Vec::new(), groups: Vec::new() }, outputs };
-        let gone =
-            async |left| LoadBalancer::gone(&crate::ec2::cx(&[&absent, &interfaces(left)]), &prior).await.unwrap();
+        let gone = async |left| LoadBalancer::gone(&cx(&[&absent, &interfaces(left)]), &prior).await.unwrap();
         assert_eq!(gone(2).await, Settled::AskAgainIn(ASK_AGAIN));
         assert_eq!(gone(0).await, Settled::Yes(()));
+    }
+
+    fn prior() -> Prior<LoadBalancer> {
+        let subnets = ["subnet-1", "subnet-2"].map(SubnetId::literal).to_vec();
+        let args = LoadBalancerArgs { subnets, groups: vec![SecurityGroupId::literal("sg-1")] };
+        let arn = LoadBalancerArn::literal("arn:aws:elasticloadbalancing:r:1:loadbalancer/app/shop-alb-01234567/0123");
+        let (dns_name, zone_id, name) = Default::default();
+        Prior { args, outputs: LoadBalancerOutputs { arn, dns_name, zone_id, name } }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_looked_at_a_quota_is_final_and_new_neighbours_are_waited_for() {
+        for (code, class) in [
+            ("DuplicateLoadBalancerName", Class::Exists),
+            ("TooManyLoadBalancers", Class::Permanent),
+            // No subnet there yet, or one without free addresses.
+            ("SubnetNotFound", Class::Eventual),
+            ("InvalidSubnet", Class::Permanent),
+            ("InvalidSecurityGroup", Class::Eventual),
+            ("AvailabilityZoneNotSupported", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_load_balancer), code, "");
+            let error = LoadBalancer::create(&cx(&[&refused]), &prior().args).await.unwrap_err();
+            assert_eq!(error.class, class, "{code}");
+            assert_eq!(error.hint.is_some(), code.starts_with("TooMany"), "{code}: {:?}", error.hint);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_gone_is_deleted_and_a_protected_one_says_so() {
+        for (code, expected) in [
+            ("LoadBalancerNotFound", Ok(())),
+            ("ResourceInUse", Err(Class::Dependency)),
+            ("OperationNotPermitted", Err(Class::Permanent)),
+            ("PriorRequestNotComplete", Err(Class::Throttled)),
+        ] {
+            let refused = refused(mock!(Client::delete_load_balancer), code, "");
+            let answer = LoadBalancer::delete(&cx(&[&refused]), &prior()).await;
+            let protected = answer.as_ref().is_err_and(|error| error.hint.is_some());
+            assert_eq!(protected, code == "OperationNotPermitted");
+            assert_eq!(outcome(answer), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_not_listed_yet_is_asked_for_again() {
+        let unknown = refused(mock!(Client::describe_load_balancers), "LoadBalancerNotFound", "");
+        let settled = LoadBalancer::ready(&cx(&[&unknown]), &prior()).await.unwrap();
+        assert_eq!(settled, Settled::AskAgainIn(ASK_AGAIN));
     }
 }

@@ -22,7 +22,11 @@ use crate::read::found_by_key;
 /// While nothing forwards to the group AWS does not check, which counts as working: nobody can reach it anyway. A target that
 /// fails later stays registered and is not drift.
 ///
-/// API: [RegisterTargets](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html).
+/// - Inputs: the group, the target and the port (the group's by default); each replaces.
+/// - Ready: when its first health check passed, in about 90 seconds with the boot of the server; gone when it is drained,
+///   after the group's deregistration delay.
+/// - Calls: RegisterTargets, DescribeTargetHealth, DeregisterTargets.
+/// - AWS: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_RegisterTargets.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.elbv2.target_registration", create_s = 90, delete_s = 6)]
 pub struct TargetRegistration<R: Region = Anywhere> {
@@ -138,31 +142,31 @@ impl Lifecycle for TargetRegistration {
 
 /// All targets of a group, one call for each group.
 async fn targets(scan: &Scan<Aws>, group: &str) -> Result<Arc<Vec<TargetHealthDescription>>, CloudError> {
-    scan.cloud
-        .shared(scan, CALL_DESCRIBE, group, || async {
-            let request = scan.cloud.elbv2(&scan.region).describe_target_health().target_group_arn(group);
-            let answer = request.send().await.call(CALL_DESCRIBE).gone_ok()?;
-            Ok(answer.and_then(|answer| answer.target_health_descriptions).unwrap_or_default())
-        })
-        .await
+    scan.cloud.shared(scan, CALL_DESCRIBE, group, || list(&scan.cloud, &scan.region, group)).await
 }
 
+async fn list(cloud: &Aws, region: &str, group: &str) -> Result<Vec<TargetHealthDescription>, CloudError> {
+    let request = cloud.elbv2(region).describe_target_health().target_group_arn(group);
+    let answer = request.send().await.call(CALL_DESCRIBE).gone_ok()?;
+    Ok(answer.and_then(|answer| answer.target_health_descriptions).unwrap_or_default())
+}
+
+/// One target. Those of a group wait side by side, so one call answers for all of them; one that is gone is not in the answer.
 async fn one(cx: &Cx<Aws>, args: &TargetRegistrationArgs) -> Result<Option<TargetHealthDescription>, CloudError> {
-    let request = cx.cloud.elbv2(&cx.owner.region).describe_target_health().target_group_arn(args.group.as_str());
-    // A target that is gone is an error in some answers and a state in others.
-    let answer = match request.targets(target(args)).send().await.call(CALL_DESCRIBE).gone_ok() {
-        Err(error) if error.code == "InvalidTarget" => return Ok(None),
-        answer => answer?,
-    };
-    let targets = answer.and_then(|answer| answer.target_health_descriptions).unwrap_or_default();
-    Ok(targets.into_iter().find(|target| is_of(target, args)))
+    let group = args.group.as_str();
+    let targets = cx.cloud.together(cx, CALL_DESCRIBE, group, || list(&cx.cloud, &cx.owner.region, group)).await?;
+    Ok(targets.iter().find(|target| is_of(target, args)).cloned())
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_elasticloadbalancingv2::Client;
     use aws_sdk_elasticloadbalancingv2::types::{TargetHealth, TargetHealthReasonEnum, TargetHealthStateEnum};
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
 
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[test]
     fn a_target_that_nobody_forwards_to_counts_as_working_and_one_that_left_as_absent() {
@@ -180,5 +184,36 @@ mod tests {
         assert_eq!(of("initial", "Elb.InitialHealthChecking"), State::Starting);
         assert_eq!(of("unhealthy", "Target.Timeout"), State::Failing);
         assert_eq!(of("draining", "Target.DeregistrationInProgress"), State::Draining);
+    }
+
+    fn prior() -> Prior<TargetRegistration> {
+        let (group, target) = (TargetGroupArn::literal("arn:g"), InstanceId::literal("i-1"));
+        Prior { args: TargetRegistrationArgs { group, target, port: None }, outputs: () }
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_does_not_run_yet_is_waited_for_and_a_quota_is_final() {
+        for (code, class) in [
+            ("InvalidTarget", Class::Eventual),
+            ("TargetGroupNotFound", Class::Eventual),
+            ("TooManyTargets", Class::Permanent),
+            ("TooManyRegistrationsForTargetId", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::register_targets), code, "");
+            let answer = TargetRegistration::create(&cx(&[&refused]), &prior().args).await;
+            assert_eq!(outcome(answer), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_registered_is_deregistered() {
+        for code in ["InvalidTarget", "TargetGroupNotFound"] {
+            let gone = refused(mock!(Client::deregister_targets), code, "");
+            assert_eq!(outcome(TargetRegistration::delete(&cx(&[&gone]), &prior()).await), Ok(()), "{code}");
+        }
+        let gone = refused(mock!(Client::describe_target_health), "TargetGroupNotFound", "");
+        assert_eq!(TargetRegistration::gone(&cx(&[&gone]), &prior()).await, Ok(Settled::Yes(())));
+        let unknown = refused(mock!(Client::describe_target_health), "HealthUnavailable", "");
+        assert_eq!(outcome(TargetRegistration::gone(&cx(&[&unknown]), &prior()).await), Err(Class::Transient));
     }
 }

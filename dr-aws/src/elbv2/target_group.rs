@@ -25,7 +25,12 @@ use crate::{Aws, names};
 ///
 /// A group serves one load balancer at most.
 ///
-/// API: [CreateTargetGroup](https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html).
+/// - Inputs: the VPC, the port and the protocol (HTTP by default), which replace, the new one first; the [health
+///   check](HealthCheck) and the deregistration delay (0 to 3600 seconds, 5 by default), in place.
+/// - Ready: when the deregistration delay is set, which CreateTargetGroup cannot.
+/// - Calls: CreateTargetGroup, ModifyTargetGroup, ModifyTargetGroupAttributes, DescribeTargetGroups,
+///   DescribeTargetGroupAttributes, DeleteTargetGroup.
+/// - AWS: <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateTargetGroup.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.elbv2.target_group", outputs = TargetGroupOutputs, create_s = 1, delete_s = 1, check = check)]
 pub struct TargetGroup<R: Region = Anywhere> {
@@ -247,4 +252,56 @@ async fn delay(scan: &Scan<Aws>, arn: &str) -> Result<u16, CloudError> {
     let answer = request.send().await.call(CALL)?;
     let value = answer.attributes().iter().find(|attribute| attribute.key() == Some(DELAY)).and_then(|a| a.value());
     value.and_then(|value| value.parse().ok()).promised(CALL, "the deregistration delay")
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_elasticloadbalancingv2::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<TargetGroup> {
+        let args = TargetGroupArgs {
+            vpc: VpcId::literal("vpc-1"),
+            port: 80,
+            protocol: TargetProtocol::Http,
+            health: HealthCheck::default(),
+            deregistration_delay_s: 5,
+        };
+        Prior { args, outputs: TargetGroupOutputs { arn: TargetGroupArn::literal("arn:g"), name: String::new() } }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_looked_at_a_quota_is_final_and_a_new_network_is_waited_for() {
+        for (code, text, class) in [
+            ("DuplicateTargetGroupName", "", Class::Exists),
+            ("TooManyTargetGroups", "", Class::Permanent),
+            ("ValidationError", "The VPC ID 'vpc-1' is not found", Class::Eventual),
+            ("ValidationError", "Health check interval must be greater than the timeout.", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::create_target_group), code, text);
+            assert_eq!(
+                outcome(TargetGroup::create(&cx(&[&refused]), &prior().args).await),
+                Err(class),
+                "{code} {text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_group_that_is_gone_is_deleted_and_one_that_a_listener_uses_waits() {
+        for (code, expected) in [("TargetGroupNotFound", Ok(())), ("ResourceInUse", Err(Class::Dependency))] {
+            let refused = refused(mock!(Client::delete_target_group), code, "");
+            assert_eq!(outcome(TargetGroup::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_group_that_is_not_known_everywhere_yet_is_a_matter_of_time() {
+        let unknown = refused(mock!(Client::modify_target_group_attributes), "TargetGroupNotFound", "");
+        assert_eq!(outcome(TargetGroup::ready(&cx(&[&unknown]), &prior()).await), Err(Class::Eventual));
+    }
 }

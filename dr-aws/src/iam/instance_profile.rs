@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 
 use aws_sdk_iam::types::InstanceProfile as Described;
 use dr_core::{
-    CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Resource, Scan, Settled, Wanted,
+    Class, CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Resource, Scan, Settled,
+    Wanted,
 };
 use futures_util::future::try_join_all;
 
 use super::{ownership, sdk_tags, tag_changes, tag_map};
-use crate::call::{Call as _, GoneOk as _};
+use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{InstanceProfileName, RoleName};
 use crate::read::{Promised as _, Unread, unread, wanted_as};
 use crate::tags::{self, Owned};
@@ -24,8 +25,11 @@ use crate::{Aws, names};
 /// EC2 knows a new profile some seconds after IAM does; until then it refuses to start an instance with it, which is tried
 /// again.
 ///
-/// API: [CreateInstanceProfile](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html),
-/// [AddRoleToInstanceProfile](https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html).
+/// - Inputs: the role (in place, with a gap).
+/// - Ready: when its role is in it.
+/// - Calls: CreateInstanceProfile, AddRoleToInstanceProfile, RemoveRoleFromInstanceProfile, ListInstanceProfiles,
+///   GetInstanceProfile, DeleteInstanceProfile.
+/// - AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateInstanceProfile.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.iam.instance_profile", outputs = InstanceProfileOutputs, region = Global, create_s = 6, delete_s = 2)]
 pub struct InstanceProfile {
@@ -118,9 +122,12 @@ impl Lifecycle for InstanceProfile {
             Ok(_) => {}
             // A profile holds one role: this one, if the answer of an earlier call was lost.
             Err(error) if error.code == "LimitExceeded" => {
-                let profile = get(&cx.cloud, outputs.name.as_str()).await?;
-                if !profile.is_some_and(|profile| holds(&profile, role)) {
-                    return Err(error);
+                match get(&cx.cloud, outputs.name.as_str()).await? {
+                    Some(profile) if holds(&profile, role) => {}
+                    // It holds one, and does not show it yet.
+                    None => return Err(as_class(error, Class::Eventual)),
+                    Some(profile) if profile.roles().is_empty() => return Err(as_class(error, Class::Eventual)),
+                    Some(_) => return Err(error.hint("somebody put another role into the profile: take it out")),
                 }
             }
             Err(error) => return Err(error),
@@ -190,6 +197,7 @@ async fn read_one(
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::Client;
     use aws_sdk_iam::operation::add_role_to_instance_profile::{
         AddRoleToInstanceProfileError, AddRoleToInstanceProfileOutput,
     };
@@ -200,6 +208,7 @@ mod tests {
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     fn profile(role: &str) -> Described {
         let now = DateTime::from_secs(0);
@@ -222,7 +231,7 @@ mod tests {
             role: held.map(RoleName::literal),
         };
         let current = Prior { args: InstanceProfileArgs { role: RoleName::literal("r") }, outputs };
-        InstanceProfile::ready(&crate::iam::tests::cx(rules), &current).await
+        InstanceProfile::ready(&cx(rules), &current).await
     }
 
     #[tokio::test]
@@ -241,5 +250,46 @@ mod tests {
         };
         assert!(matches!(ready(None, &[&full, &holds("r")]).await, Ok(Settled::Yes(_))));
         assert_eq!(ready(None, &[&full, &holds("s")]).await.unwrap_err().code, "LimitExceeded");
+    }
+
+    fn prior() -> Prior<InstanceProfile> {
+        let (name, role) = (InstanceProfileName::literal("p"), None);
+        let args = InstanceProfileArgs { role: RoleName::literal("r") };
+        Prior { args, outputs: InstanceProfileOutputs { name, arn: "p".into(), role } }
+    }
+
+    fn shown(profile: Described) -> Rule {
+        mock!(Client::get_instance_profile)
+            .then_output(move || GetInstanceProfileOutput::builder().instance_profile(profile.clone()).build())
+    }
+
+    #[tokio::test]
+    async fn a_role_that_iam_does_not_know_everywhere_yet_is_a_matter_of_time() {
+        for (code, text) in [
+            ("NoSuchEntity", "The role with name r cannot be found."),
+            ("InvalidParameterValue", "Invalid IAM Instance Profile name"),
+        ] {
+            let refused = refused(mock!(Client::add_role_to_instance_profile), code, text);
+            assert_eq!(outcome(ready(None, &[&refused]).await), Err(Class::Eventual), "{code}");
+        }
+        // It holds a role, says one call; it holds none yet, says the other.
+        let full = refused(mock!(Client::add_role_to_instance_profile), "LimitExceeded", "");
+        let mut empty = profile("r");
+        empty.roles.clear();
+        assert_eq!(outcome(ready(None, &[&full, &shown(empty)]).await), Err(Class::Eventual));
+    }
+
+    #[tokio::test]
+    async fn a_profile_that_is_gone_is_deleted_at_whatever_step() {
+        let gone = refused(mock!(Client::get_instance_profile), "NoSuchEntity", "");
+        assert_eq!(outcome(InstanceProfile::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+        let removed = refused(mock!(Client::remove_role_from_instance_profile), "NoSuchEntity", "");
+        for (code, expected) in [("NoSuchEntity", Ok(())), ("DeleteConflict", Err(Class::Dependency))] {
+            let refused = refused(mock!(Client::delete_instance_profile), code, "");
+            let cx = cx(&[&shown(profile("r")), &removed, &refused]);
+            assert_eq!(outcome(InstanceProfile::delete(&cx, &prior()).await), expected, "{code}");
+        }
+        let taken = refused(mock!(Client::create_instance_profile), "EntityAlreadyExists", "");
+        assert_eq!(outcome(InstanceProfile::create(&cx(&[&taken]), &prior().args).await), Err(Class::Exists));
     }
 }

@@ -52,21 +52,3 @@ fn tag_changes(cx: &Cx<Aws>, present: &[Tag]) -> (Option<Vec<Tag>>, Option<Vec<S
     wanted.retain(|key, value| present.get(key) != Some(value));
     ((!wanted.is_empty()).then(|| sdk_tags(wanted)), (!surplus.is_empty()).then_some(surplus))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The context of a call about one resource, with mocked answers.
-    pub(super) fn cx(rules: &[&aws_smithy_mocks::Rule]) -> Cx<Aws> {
-        let owner = dr_core::Owner {
-            stack: "shop".into(),
-            region: "global".into(),
-            address: "global/server.profile".parse().expect("an address"),
-            generation: 1,
-            token: "0123456789abcdef0123456789abcdef".into(),
-            tags: BTreeMap::new(),
-        };
-        Cx { cloud: Aws::mocked(rules), owner }
-    }
-}

@@ -24,7 +24,11 @@ use crate::{Aws, names};
 ///
 /// The name at AWS is made of stack and address, and the path is `/<stack>/`.
 ///
-/// API: [CreateRole](https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html).
+/// - Inputs: the trust policy (up to 2048 characters), a description (up to 1000 characters; none by default) and the longest
+///   session (3600 to 43200 seconds, 3600 by default); all in place.
+/// - Ready: at once.
+/// - Calls: CreateRole, UpdateRole, UpdateAssumeRolePolicy, ListRoles, GetRole, DeleteRole.
+/// - AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.iam.role", outputs = RoleOutputs, region = Global, create_s = 2, delete_s = 2, check = check)]
 pub struct Role {
@@ -187,4 +191,45 @@ async fn read_one(
     let Owned { address, generation, tags } = owned;
     let tags = tagged.then_some(tags);
     Ok(Some(Found { address, generation, args: Some(args), outputs, health: Health::Ready, tags }))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    fn prior() -> Prior<Role> {
+        let args = RoleArgs { trust: "{}".into(), description: None, max_session_s: 3600 };
+        Prior { args, outputs: RoleOutputs { name: RoleName::literal("r"), arn: "arn:r".into() } }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_looked_at_a_quota_is_final_and_a_new_principal_waited_for() {
+        for (code, text, class) in [
+            ("EntityAlreadyExists", "", Class::Exists),
+            ("LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", Class::Permanent),
+            ("MalformedPolicyDocument", "Invalid principal in policy: \"AWS\":\"arn:u\"", Class::Eventual),
+            ("MalformedPolicyDocument", "Syntax errors in policy.", Class::Permanent),
+            ("ConcurrentModification", "", Class::Stale),
+        ] {
+            let refused = refused(mock!(Client::create_role), code, text);
+            assert_eq!(outcome(Role::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code} {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_role_that_is_gone_is_deleted_and_one_with_policies_waits() {
+        for (code, expected) in [
+            ("NoSuchEntity", Ok(())),
+            ("DeleteConflict", Err(Class::Dependency)),
+            ("EntityTemporarilyUnmodifiable", Err(Class::Eventual)),
+        ] {
+            let refused = refused(mock!(Client::delete_role), code, "");
+            assert_eq!(outcome(Role::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+    }
 }

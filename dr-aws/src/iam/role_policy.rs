@@ -16,7 +16,10 @@ use crate::read::found_by_key;
 
 /// Gives a role rights of its own, which nobody else has.
 ///
-/// API: [PutRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html).
+/// - Inputs: the role and the name of the policy (1 to 128 characters), which replace; the document, in place.
+/// - Ready: at once.
+/// - Calls: PutRolePolicy, GetRolePolicy, DeleteRolePolicy.
+/// - AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.iam.role_policy", region = Global, create_s = 1, delete_s = 1, check = check)]
 pub struct RolePolicy {
@@ -80,4 +83,29 @@ impl Lifecycle for RolePolicy {
 async fn put(cx: &Cx<Aws>, args: &RolePolicyArgs) -> Result<(), CloudError> {
     let request = cx.cloud.iam().put_role_policy().role_name(args.role.as_str()).policy_name(&args.name);
     request.policy_document(&args.document).send().await.call("iam:PutRolePolicy").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_iam::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn a_new_role_is_waited_for_and_one_that_is_gone_has_no_policy() {
+        let args = RolePolicyArgs { role: RoleName::literal("r"), name: "p".into(), document: "{}".into() };
+        for (code, class) in [
+            ("NoSuchEntity", Class::Eventual),
+            ("MalformedPolicyDocument", Class::Permanent),
+            ("LimitExceeded", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::put_role_policy), code, "");
+            assert_eq!(outcome(RolePolicy::create(&cx(&[&refused]), &args).await), Err(class), "{code}");
+        }
+        let gone = refused(mock!(Client::delete_role_policy), "NoSuchEntity", "");
+        assert_eq!(outcome(RolePolicy::delete(&cx(&[&gone]), &Prior { args, outputs: () }).await), Ok(()));
+    }
 }

@@ -16,7 +16,10 @@ use crate::regions::partition;
 
 /// Gives a role the rights of a managed policy.
 ///
-/// API: [AttachRolePolicy](https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html).
+/// - Inputs: the role and the policy, one of AWS's by its name or any by its ARN; both replace.
+/// - Ready: at once.
+/// - Calls: AttachRolePolicy, ListAttachedRolePolicies, DetachRolePolicy.
+/// - AWS: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.iam.role_policy_attachment", region = Global, create_s = 1, delete_s = 1)]
 pub struct RolePolicyAttachment {
@@ -89,12 +92,39 @@ async fn attached<'r>(cloud: &Aws, role: &'r str) -> Result<(&'r str, BTreeSet<S
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_iam::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     #[test]
     fn a_policy_of_aws_is_named_and_any_other_has_an_arn() {
         let core = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore";
         assert_eq!(arn("global", "AmazonSSMManagedInstanceCore"), core);
         assert_eq!(arn("global", "arn:aws:iam::1:policy/p"), "arn:aws:iam::1:policy/p");
+    }
+
+    /// One code: the role is a moment old, or there is no such policy.
+    #[tokio::test]
+    async fn a_new_role_is_waited_for_and_a_policy_that_there_is_not_is_an_error() {
+        let args = RolePolicyAttachmentArgs { role: RoleName::literal("r"), policy: "AmazonSSMManagedInstance".into() };
+        let missing = "Policy arn:aws:iam::aws:policy/AmazonSSMManagedInstance does not exist or is not attachable.";
+        for (code, text, class) in [
+            ("NoSuchEntity", "The role with name r cannot be found.", Class::Eventual),
+            ("NoSuchEntity", missing, Class::Permanent),
+            ("PolicyNotAttachable", "", Class::Permanent),
+            ("LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 10", Class::Permanent),
+        ] {
+            let refused = refused(mock!(Client::attach_role_policy), code, text);
+            assert_eq!(
+                outcome(RolePolicyAttachment::create(&cx(&[&refused]), &args).await),
+                Err(class),
+                "{code} {text}"
+            );
+        }
+        let gone = refused(mock!(Client::detach_role_policy), "NoSuchEntity", "");
+        assert_eq!(outcome(RolePolicyAttachment::delete(&cx(&[&gone]), &Prior { args, outputs: () }).await), Ok(()));
     }
 }

@@ -23,7 +23,7 @@ use dr_core::{Class, CloudError};
 use tokio::sync::oneshot;
 
 use super::bare;
-use crate::call::{Call as _, GoneOk as _};
+use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::HostedZoneId;
 
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
@@ -221,9 +221,7 @@ fn explained(error: CloudError) -> CloudError {
         error
     } else if text.contains("conflicting rrset") || text.contains("conflicts with other records") {
         // The other one may be leaving: replacing a simple record by a pair deletes it in the same deploy.
-        let mut error = error;
-        error.class = Class::Dependency;
-        error.hint("another record of this name and type is in the zone: one with another routing policy, or a CNAME, which stands alone")
+        as_class(error, Class::Dependency).hint("another record of this name and type is in the zone: one with another routing policy, or a CNAME, which stands alone")
     } else if error.code == "NoSuchHostedZone" {
         error.hint("the zone does not exist in this account, or was deleted: check its id")
     } else {

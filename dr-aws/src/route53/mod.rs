@@ -119,26 +119,17 @@ async fn sync_tags(cx: &Cx<Aws>, kind: TagResourceType, id: &str) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use dr_core::Owner;
-
     use super::*;
+    use crate::testing;
 
     /// The context of a call about one resource, with mocked answers.
     pub(super) fn cx(rules: &[&aws_smithy_mocks::Rule]) -> Cx<Aws> {
-        let owner = Owner {
-            stack: "shop".into(),
-            region: "global".into(),
-            address: "global/dns.thing".parse().expect("an address"),
-            generation: 1,
-            token: "0123456789abcdef0123456789abcdef".into(),
-            tags: BTreeMap::new(),
-        };
-        Cx { cloud: Aws::mocked(rules), owner }
+        testing::cx_at("global/dns.thing", rules)
     }
 
     /// The context of a read, with mocked answers.
     pub(super) fn scan(rules: &[&aws_smithy_mocks::Rule]) -> Scan<Aws> {
-        Scan { cloud: Aws::mocked(rules), stack: "shop".into(), region: "global".into() }
+        testing::scan_of(cx(rules))
     }
 
     #[test]

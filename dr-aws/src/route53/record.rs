@@ -19,6 +19,7 @@ use dr_core::{
 use serde::{Deserialize, Serialize};
 
 use super::name::{canonical, same, same_values};
+use super::{bare, reference_prefix, zones};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{HealthCheckId, HostedZoneId};
@@ -27,13 +28,15 @@ use crate::read::found_by_key;
 /// A record set: the answer of a zone for one name and type, or one of several answers among which a routing policy chooses.
 ///
 /// A new one is created and never overwrites: when the zone has a record of the same name, type and set identifier already, it
-/// is taken over if it says the same, and refused otherwise. All changes of a zone that are due together are made together, so
-/// a health check, a policy or a target changes without a gap.
+/// is taken over if it says the same or the zone was made for this stack, and refused otherwise. All changes of a zone that are
+/// due together are made together, so a health check, a policy or a target changes without a gap.
 ///
-/// Inputs: zone, name and type (each replaces); values with a time to live, or an alias; optionally a routing policy with a
-/// set identifier (which replaces) and a health check.
-/// Calls: ChangeResourceRecordSets, ListResourceRecordSets, GetChange.
-/// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/rrsets-working-with.html>
+/// - Inputs: zone, name, type and set identifier (1 to 128 characters; none for a simple record), which replace, the old one
+///   first and in one batch; values with a time to live in seconds, or an alias; the routing policy (simple by default) and a
+///   health check (none by default), in place.
+/// - Ready: when the change is `INSYNC`, in about 35 seconds.
+/// - Calls: ChangeResourceRecordSets, ListResourceRecordSets, GetChange.
+/// - AWS: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/rrsets-working-with.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.route53.record_set",
@@ -367,7 +370,7 @@ fn has_key(args: &RecordSetArgs, seen: &ResourceRecordSet) -> bool {
 }
 
 /// All record sets of a zone; none of a zone that is not there. Three cursors, so the SDK has no paginator.
-async fn list(aws: &Aws, zone: &str) -> Result<Vec<ResourceRecordSet>, CloudError> {
+pub(super) async fn list(aws: &Aws, zone: &str) -> Result<Vec<ResourceRecordSet>, CloudError> {
     let client = aws.route53();
     let (mut all, mut next) = (Vec::new(), (None, None, None));
     loop {
@@ -392,6 +395,13 @@ async fn listed(scan: &Scan<Aws>, zone: &str) -> Result<Arc<Vec<ResourceRecordSe
     scan.cloud.shared(scan, "route53:ListResourceRecordSets", zone, || list(&scan.cloud, zone)).await
 }
 
+/// Whether a zone was made for this stack.
+async fn is_own(scan: &Scan<Aws>, zone: &str) -> Result<bool, CloudError> {
+    let prefix = reference_prefix(&scan.stack);
+    let zones = zones(scan).await?;
+    Ok(zones.iter().any(|seen| bare(seen.id()) == zone && seen.caller_reference().starts_with(&prefix)))
+}
+
 /// Makes one change together with the others of the zone; the answer is the id of the batch.
 async fn submit(
     cx: &Cx<Aws>,
@@ -411,8 +421,8 @@ fn outputs(args: &RecordSetArgs, change: String) -> RecordSetOutputs {
 impl Lifecycle for RecordSet {
     type Cloud = Aws;
 
-    /// One call for each zone. A record that the state does not know is ours only when it says what we want to say: nothing on
-    /// it tells whose it is.
+    /// One call for each zone. Nothing on a record tells whose it is: one that the state does not know is ours when it says what
+    /// we want to say, or when it stands in a zone of the stack's own.
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
         let mut found = Vec::new();
         let zones: BTreeSet<&str> = wanted.iter().map(|want| want.args.zone.as_str()).collect();
@@ -421,7 +431,7 @@ impl Lifecycle for RecordSet {
             for want in wanted.iter().filter(|want| want.args.zone.as_str() == zone) {
                 let Some(set) = sets.iter().find(|set| has_key(&want.args, set)) else { continue };
                 let args = observed(&want.args, set);
-                if want.outputs.is_none() && args != want.args {
+                if want.outputs.is_none() && args != want.args && !is_own(scan, zone).await? {
                     continue;
                 }
                 let outputs = want.outputs.clone().unwrap_or_else(|| outputs(&want.args, String::new()));

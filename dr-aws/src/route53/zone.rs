@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_route53::types::{HostedZone as SeenZone, HostedZoneConfig, TagResourceType};
+use aws_sdk_route53::types::{HostedZone as SeenZone, HostedZoneConfig, ResourceRecordSet, RrType, TagResourceType};
 use dr_core::{
     CloudError, Cx, Found, Global, Health, Lifecycle, Outputs, Prior, Problems, Resource, Scan, Settled, Wanted,
 };
 
 use super::name::{canonical, same};
+use super::record::list;
 use super::{bare, read_tags, reference, reference_prefix, sync_tags, write_tags, zones};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
@@ -26,9 +27,11 @@ use crate::tags;
 /// protect it: `HostedZone::new("example.com").protect()`. Records that others put into it keep it from being deleted, and are
 /// never touched.
 ///
-/// Inputs: the name (replaces) and optionally a comment.
-/// Calls: CreateHostedZone, ListHostedZones, GetHostedZone, ChangeTagsForResource, GetChange, DeleteHostedZone.
-/// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/AboutHZWorkingWith.html>
+/// - Inputs: the name (replaces, the new one first) and a comment (up to 256 characters; none by default; in place).
+/// - Ready: when the change is `INSYNC`, in about 35 seconds, and it has its tags.
+/// - Calls: CreateHostedZone, ListHostedZones, GetHostedZone, UpdateHostedZoneComment, ChangeTagsForResource,
+///   ListTagsForResources, GetChange, DeleteHostedZone.
+/// - AWS: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/AboutHZWorkingWith.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.route53.hosted_zone",
@@ -100,6 +103,21 @@ fn observed(wanted: Option<&HostedZoneArgs>, seen: &SeenZone) -> HostedZoneArgs 
 async fn name_servers(aws: &Aws, id: &str) -> Result<Vec<String>, CloudError> {
     let zone = aws.route53().get_hosted_zone().id(id).send().await.call("route53:GetHostedZone")?;
     Ok(zone.delegation_set.map(|set| set.name_servers).unwrap_or_default())
+}
+
+/// The first records that keep a zone from being deleted, ` (www CNAME, …)`; nothing when they cannot be listed, since it is the
+/// deletion that failed.
+async fn left_in(aws: &Aws, id: &str, zone: &str) -> String {
+    const NAMED_MAX: usize = 5;
+    let Ok(records) = list(aws, id).await else { return String::new() };
+    let own = |set: &&ResourceRecordSet| matches!(set.r#type(), RrType::Ns | RrType::Soa) && same(set.name(), zone);
+    let mut names = records.iter().filter(|set| !own(set)).map(|set| format!("{} {}", set.name(), set.r#type()));
+    let named: Vec<_> = names.by_ref().take(NAMED_MAX).collect();
+    match names.count() {
+        _ if named.is_empty() => String::new(),
+        0 => format!(" ({})", named.join(", ")),
+        more => format!(" ({} and {more} more)", named.join(", ")),
+    }
 }
 
 impl Lifecycle for HostedZone {
@@ -190,13 +208,16 @@ impl Lifecycle for HostedZone {
     }
 
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
-        let call = cx.cloud.route53().delete_hosted_zone().id(prior.outputs.id.as_str());
-        call.send().await.call("route53:DeleteHostedZone").gone_ok().map(drop).map_err(|error| {
-            let not_empty = error.code == "HostedZoneNotEmpty";
-            let hint =
-                "records that are not of this stack are left in the zone: move or delete them, or `retain` the zone";
-            if not_empty { error.hint(hint) } else { error }
-        })
+        let id = prior.outputs.id.as_str();
+        match cx.cloud.route53().delete_hosted_zone().id(id).send().await.call("route53:DeleteHostedZone").gone_ok() {
+            Err(error) if error.code == "HostedZoneNotEmpty" => {
+                let left = left_in(&cx.cloud, id, &prior.outputs.name).await;
+                Err(error.hint(format!(
+                    "records that are not of this stack are left in the zone{left}: move or delete them, or `retain` the zone"
+                )))
+            }
+            answer => answer.map(drop),
+        }
     }
 
     /// The tags take a call of their own. It is here and not in `create`, so that a zone without them is seen as unfinished.
@@ -216,5 +237,70 @@ impl Lifecycle for HostedZone {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         write_tags(cx, KIND, current.outputs.id.as_str(), &BTreeMap::new()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_route53::Client;
+    use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::super::tests::cx;
+    use super::*;
+    use crate::testing::{outcome, refused};
+
+    fn prior() -> Prior<HostedZone> {
+        let outputs = HostedZoneOutputs {
+            id: HostedZoneId::literal("Z1"),
+            name: "example.com".into(),
+            name_servers: Vec::new(),
+            pending_change: Some(String::new()),
+        };
+        Prior { args: HostedZoneArgs { name: "example.com".into(), comment: None }, outputs }
+    }
+
+    #[tokio::test]
+    async fn a_reference_that_was_used_is_looked_at_and_a_quota_is_final() {
+        for (code, class) in [
+            ("HostedZoneAlreadyExists", Class::Exists),
+            ("TooManyHostedZones", Class::Permanent),
+            ("DelegationSetNotAvailable", Class::Permanent),
+            ("Throttling", Class::Throttled),
+        ] {
+            let refused = refused(mock!(Client::create_hosted_zone), code, "");
+            assert_eq!(outcome(HostedZone::create(&cx(&[&refused]), &prior().args).await), Err(class), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_zone_that_is_gone_is_deleted_and_one_with_records_of_others_names_them() {
+        for (code, expected) in [("NoSuchHostedZone", Ok(())), ("PriorRequestNotComplete", Err(Class::Throttled))] {
+            let refused = refused(mock!(Client::delete_hosted_zone), code, "");
+            assert_eq!(outcome(HostedZone::delete(&cx(&[&refused]), &prior()).await), expected, "{code}");
+        }
+        let full = refused(mock!(Client::delete_hosted_zone), "HostedZoneNotEmpty", "");
+        let records = mock!(Client::list_resource_record_sets).then_output(|| {
+            let set = |name: &str, kind: RrType| ResourceRecordSet::builder().name(name).r#type(kind).build().unwrap();
+            let sets = vec![
+                set("example.com.", RrType::Ns),
+                set("example.com.", RrType::Soa),
+                set("www.example.com.", RrType::Cname),
+                set("sub.example.com.", RrType::Ns),
+            ];
+            let list = ListResourceRecordSetsOutput::builder().set_resource_record_sets(Some(sets));
+            list.is_truncated(false).max_items(300).build().unwrap()
+        });
+        let error = HostedZone::delete(&cx(&[&full, &records]), &prior()).await.unwrap_err();
+        assert_eq!(error.class, Class::Dependency);
+        let hint = error.hint.unwrap();
+        assert!(hint.contains("(www.example.com. CNAME, sub.example.com. NS)"), "{hint}");
+    }
+
+    #[tokio::test]
+    async fn a_new_zone_that_is_not_known_everywhere_yet_is_a_matter_of_time() {
+        let unknown = refused(mock!(Client::change_tags_for_resource), "NoSuchHostedZone", "");
+        assert_eq!(outcome(HostedZone::ready(&cx(&[&unknown]), &prior()).await), Err(Class::Eventual));
     }
 }

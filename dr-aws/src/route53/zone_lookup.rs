@@ -15,8 +15,11 @@ use crate::read::found_by_key;
 ///
 /// Several public zones may have one name, and only one of them is the delegated one: then the program has to say which,
 /// as [`HostedZoneId::literal`].
-/// Calls: ListHostedZonesByName.
-/// <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByName.html>
+///
+/// - Inputs: the name.
+/// - Ready: at once: it is looked up before anything is made.
+/// - Calls: ListHostedZonesByName.
+/// - AWS: <https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByName.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.route53.zone_lookup", outputs = ZoneLookupOutputs, region = Global, lookup)]
 pub struct ZoneLookup {

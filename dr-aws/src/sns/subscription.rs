@@ -26,9 +26,10 @@ const PENDING: &str = "PendingConfirmation";
 /// unconfirmed subscription counts as done, and the output `confirmed` tells. It cannot be taken back before it is confirmed
 /// either; it goes with its topic, or by itself.
 ///
-/// Inputs: topic, protocol, endpoint; each replaces.
-/// Calls: Subscribe, ListSubscriptionsByTopic, Unsubscribe.
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-create-subscribe-endpoint-to-topic.html>
+/// - Inputs: topic, protocol and endpoint; each replaces.
+/// - Ready: at once, confirmed or not.
+/// - Calls: Subscribe, ListSubscriptionsByTopic, Unsubscribe.
+/// - AWS: <https://docs.aws.amazon.com/sns/latest/dg/sns-create-subscribe-endpoint-to-topic.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(
     type = "aws.sns.subscription",
@@ -219,23 +220,11 @@ mod tests {
     use aws_sdk_sns::operation::unsubscribe::UnsubscribeError;
     use aws_sdk_sns::types::error::InvalidParameterException;
     use aws_smithy_mocks::{Rule, mock};
-    use dr_core::Owner;
 
     use super::*;
+    use crate::testing::{cx, outcome, refused};
 
     const ARN: &str = "arn:aws:sns:us-east-1:123456789012:shop-alarms-01234567:7e7d1f0a";
-
-    fn cx(rules: &[&Rule]) -> Cx<Aws> {
-        let owner = Owner {
-            stack: "shop".into(),
-            region: "us-east-1".into(),
-            address: "us-east-1/alarms.mail".parse().unwrap(),
-            generation: 1,
-            token: "0".repeat(32),
-            tags: Default::default(),
-        };
-        Cx { cloud: Aws::mocked(rules), owner }
-    }
 
     fn prior(arn: Option<&str>) -> Prior<Subscription> {
         let topic = TopicArn::literal("arn:aws:sns:us-east-1:123456789012:shop-alarms-01234567");
@@ -284,5 +273,15 @@ mod tests {
             assert_eq!(found[0].outputs, SubscriptionOutputs { arn: Some(ARN.into()), confirmed });
             assert_eq!(found[0].health, Health::Ready);
         }
+    }
+
+    #[tokio::test]
+    async fn a_new_topic_is_waited_for_and_a_subscription_that_is_gone_is_deleted() {
+        for (code, class) in [("NotFound", Class::Eventual), ("SubscriptionLimitExceeded", Class::Permanent)] {
+            let refused = refused(mock!(Client::subscribe), code, "");
+            assert_eq!(outcome(Subscription::create(&cx(&[&refused]), &prior(None).args).await), Err(class), "{code}");
+        }
+        let gone = refused(mock!(Client::unsubscribe), "NotFound", "Subscription does not exist");
+        assert_eq!(outcome(Subscription::delete(&cx(&[&gone]), &prior(Some(ARN))).await), Ok(()));
     }
 }

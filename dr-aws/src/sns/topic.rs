@@ -21,8 +21,11 @@ const NAME_LEN_MAX: usize = 256;
 /// A topic. An alarm notifies topics of its own region only, so the alarms on Route 53 health checks need one in `us-east-1`.
 ///
 /// Its default policy lets CloudWatch alarms of the account publish to it.
-/// Inputs: none. Calls: CreateTopic, ListTopics, DeleteTopic.
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html>
+///
+/// - Inputs: none.
+/// - Ready: at once.
+/// - Calls: CreateTopic, ListTopics, ListTagsForResource, DeleteTopic.
+/// - AWS: <https://docs.aws.amazon.com/sns/latest/dg/sns-create-topic.html>
 #[derive(Debug, Clone, Resource)]
 #[resource(type = "aws.sns.topic", outputs = TopicOutputs, create_s = 1, delete_s = 1)]
 pub struct Topic<R: Region = Anywhere> {
@@ -132,5 +135,44 @@ impl Lifecycle for Topic {
 
     async fn adopt(cx: &Cx<Aws>, current: &Prior<Self>) -> Result<(), CloudError> {
         write_tags(cx, current.outputs.arn.as_str(), &BTreeMap::new()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sns::Client;
+    use aws_smithy_mocks::mock;
+    use dr_core::Class;
+
+    use super::*;
+    use crate::testing::{cx, outcome, refused};
+
+    #[tokio::test]
+    async fn a_name_with_other_tags_is_looked_at_a_quota_is_final_and_concurrency_is_tried_again() {
+        for (code, text, class) in [
+            (
+                "InvalidParameter",
+                "Invalid parameter: Tags Reason: Topic already exists with different tags",
+                Class::Exists,
+            ),
+            ("InvalidParameter", "Invalid parameter: Topic Name", Class::Permanent),
+            ("TopicLimitExceeded", "", Class::Permanent),
+            ("ConcurrentAccess", "", Class::Stale),
+            (
+                "AuthorizationError",
+                "User: u is not authorized to perform: sns:CreateTopic on resource: t",
+                Class::Denied,
+            ),
+        ] {
+            let refused = refused(mock!(Client::create_topic), code, text);
+            assert_eq!(outcome(Topic::create(&cx(&[&refused]), &TopicArgs {}).await), Err(class), "{code} {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_is_gone_is_deleted() {
+        let gone = refused(mock!(Client::delete_topic), "NotFound", "Topic does not exist");
+        let prior = Prior { args: TopicArgs {}, outputs: outputs("arn:aws:sns:us-east-1:1:t") };
+        assert_eq!(outcome(Topic::delete(&cx(&[&gone]), &prior).await), Ok(()));
     }
 }

@@ -29,6 +29,11 @@ impl Sim {
             .map_err(|source| Error::World { path: path.clone(), source: Box::new(source) })?;
         Ok(Sim { aws, path })
     }
+
+    /// The account.
+    pub(crate) fn aws(&self) -> &dr_sim::Aws {
+        &self.aws
+    }
 }
 
 impl Cloud for Sim {

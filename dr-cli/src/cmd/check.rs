@@ -1,6 +1,7 @@
-//! `check`: what the program's rules find. Errors that are not waived end every command already, while the program is built.
+//! `check`: what the catalogue and the program's own rules find. Errors of the program's own rules that are not waived end every
+//! command already, while the program is built; those of the catalogue refuse `plan` and `deploy`.
 
-use dr_core::Severity;
+use dr_core::{Finding, Severity};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::text::plural;
 
 pub(crate) fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     let graph = cx.graph();
-    let findings = graph.findings();
+    let findings = cx.built.findings();
     for finding in findings {
         cx.out.event(&render::finding_event(finding));
         render::finding(cx.out, finding);
@@ -33,4 +34,19 @@ pub(crate) fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     }
     cx.out.line(text);
     Ok(if errors > 0 { Exit::Program } else { Exit::Done })
+}
+
+/// Says what the catalogue finds before something is made; what the program's own rules find is a part of the plan.
+pub(crate) fn warn(cx: &mut Context<'_, '_>) {
+    let own = cx.graph().findings();
+    let further = |finding: &&Finding| !own.iter().any(|it| (&it.id, &it.address) == (&finding.id, &finding.address));
+    let (accepted, open): (Vec<_>, Vec<_>) =
+        cx.built.findings().iter().filter(further).partition(|finding| finding.waived.is_some());
+    for finding in &accepted {
+        cx.out.event(&render::finding_event(finding));
+    }
+    for finding in open {
+        cx.out.event(&render::finding_event(finding));
+        cx.out.note(render::finding_text(finding, cx.out.paint_err));
+    }
 }

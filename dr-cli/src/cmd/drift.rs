@@ -7,6 +7,7 @@ use crate::cloud::Detail;
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::out::Paint;
 use crate::render;
 use crate::text::plural;
 
@@ -31,13 +32,20 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
             let looked_up =
                 |address: &str| cx.graph().get(address).is_some_and(|node| node.schema.kind == Kind::Lookup);
             let compared = state.resources.keys().filter(|address| !looked_up(address.as_str())).count();
-            let resources = plural(compared, "resource");
-            cx.out.line(format!("no drift: {resources} as the last deploy left them"));
+            let words = match compared {
+                0 => "no drift: nothing is deployed".to_owned(),
+                n => format!("no drift: {} as the last deploy left them", plural(n, "resource")),
+            };
+            cx.out.para("", &words, Paint::plain);
         }
-        n => cx.out.line(format!(
-            "{} differ from what the last deploy left; `plan` shows what a deploy makes of it",
-            plural(n, "resource")
-        )),
+        n => {
+            let differ = if n == 1 { "differs" } else { "differ" };
+            let words = format!(
+                "{} {differ} from what the last deploy left; `plan` shows what a deploy makes of it",
+                plural(n, "resource")
+            );
+            cx.out.para("", &words, Paint::plain);
+        }
     }
     Ok(if args.detailed_exitcode && !drift.is_empty() { Exit::Pending } else { Exit::Done })
 }

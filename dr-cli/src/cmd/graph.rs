@@ -30,7 +30,14 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Graph) -> Result<Exit, 
             cx.out.note(format!("written to {}", path.display()));
         }
         None if cx.out.json => cx.out.event(&serde_json::json!({"event": "graph", "text": text})),
-        None => cx.out.raw(&text),
+        None => {
+            cx.out.raw(&text);
+            if format == Format::Dot && cx.out.terminal.out.is_some() {
+                cx.out.note(
+                    "this is for Graphviz; `graph --out site.svg` and `graph --out site.html` draw it themselves",
+                );
+            }
+        }
     }
     Ok(Exit::Done)
 }

@@ -4,8 +4,12 @@ mod apply;
 mod check;
 mod deploy;
 mod drift;
+#[cfg(feature = "sim")]
+mod drill;
 mod graph;
 mod outputs;
+#[cfg(feature = "aws")]
+mod parity;
 #[cfg(feature = "aws")]
 mod permissions;
 mod plan;
@@ -94,7 +98,7 @@ fn command(
             let options = &cli.options;
             let (built, done) = (built.as_ref(), std::mem::take(&mut done));
             let mut cx = Context { program, built, options, command: name, out: &mut *out, started, done };
-            let result = dispatch(&mut cx, cli.command.as_ref(), signals);
+            let result = cx.check_state_dir().and_then(|()| dispatch(&mut cx, cli.command.as_ref(), signals));
             let mut fields = std::mem::take(&mut cx.done);
             fields.insert("stack".to_owned(), cx.graph().name().into());
             (result, fields)
@@ -127,6 +131,11 @@ fn report(error: &Error, out: &mut Out<'_>) {
 }
 
 fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) -> Result<Exit, Error> {
+    // With an error in the program nothing new is made; what is there can still be looked at and taken away.
+    if matches!(command, None | Some(Command::Plan(_) | Command::Deploy(_))) {
+        cx.built.sound()?;
+        check::warn(cx);
+    }
     // What asks nobody needs no runtime.
     match command {
         Some(Command::Graph(args)) => return graph::run(cx, args),
@@ -168,6 +177,10 @@ async fn asynchronous(cx: &mut Context<'_, '_>, command: Option<&Command>) -> Re
         Some(Command::Outputs) => outputs::run(cx).await,
         Some(Command::Drift(args)) => drift::run(cx, args).await,
         Some(Command::Verify(args)) => verify::run(cx, args).await,
+        #[cfg(feature = "aws")]
+        Some(Command::Parity) => parity::run(cx).await,
+        #[cfg(feature = "sim")]
+        Some(Command::Drill(args)) => drill::run(cx, args).await,
         Some(Command::State(args)) => state::run(cx, args).await,
         _ => unreachable!("the other commands are done without a runtime"),
     }

@@ -1,25 +1,19 @@
 //! `rto`: how long a failover takes, predicted from the configuration of the program alone. Asks nobody.
 
-use std::collections::BTreeMap;
-
-use dr_aws::model::timing::{
-    Band, Detection, Failover, FailureMode, Incident, Method, OriginTimers, Path, Prediction, ProbeKind, Refusal,
-    Signal, Standby,
-};
-use dr_core::{Graph, Node, Value};
+use dr_aws::model::timing::{Band, Failover, FailureMode, Incident, Never, Prediction, Refusal};
+use dr_core::{Node, Value};
 use serde_json::json;
 
 use crate::args;
 use crate::context::{Context, rounded};
 use crate::error::{Block, Error};
 use crate::exit::Exit;
-use crate::text::{fit, seconds};
-
-/// The time to live of an alias's target, in seconds: 60 for load balancers, and assumed to be 60 for API Gateway.
-const ALIAS_TTL_S: f64 = 60.0;
+use crate::out::{Out, Paint};
+use crate::pair::{Pair, until};
+use crate::text::seconds;
 
 pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Error> {
-    let pairs = pairs(cx.graph());
+    let pairs = Pair::all(cx.graph());
     if pairs.is_empty() {
         let hint = "add a failover pair of Route 53 records; what fails over in another way is not predicted";
         return Err(Error::usage("the program has no records among which Route 53 chooses", hint));
@@ -29,7 +23,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
         if number > 0 {
             cx.out.line("");
         }
-        let rows = pair.predict();
+        let rows = predict(pair);
         show(cx, pair, &rows, args.target);
         if let Some(target_s) = args.target {
             let worst = rows.iter().filter_map(|row| Some((row, row.prediction.as_ref().ok()?.user().worst_s)));
@@ -59,19 +53,6 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
     Ok(if late.is_empty() { Exit::Done } else { Exit::Program })
 }
 
-/// A name with several answers, and all that its failover depends on.
-struct Pair<'g> {
-    name: String,
-    policy: &'static str,
-    /// In words.
-    facts: Vec<(&'static str, String)>,
-    failover: Failover,
-    timers: Option<OriginTimers>,
-    ttl_s: f64,
-    probe: Option<ProbeKind>,
-    first: &'g Node,
-}
-
 /// One way to fail, and what becomes of it.
 struct Row {
     mode: String,
@@ -80,210 +61,69 @@ struct Row {
     incident: Option<Incident>,
 }
 
-fn text<'v>(node: &'v Node, field: &str) -> Option<&'v str> {
-    node.inputs.get(field).and_then(Value::as_str)
-}
-
-fn number(value: &Value, field: &str) -> Option<f64> {
-    value.get(field).and_then(Value::as_f64)
-}
-
-/// The node that an input refers to.
-pub(crate) fn referred<'g>(graph: &'g Graph, value: Option<&Value>) -> Option<&'g Node> {
-    let mut found = None;
-    dr_core::value::references(value?, &mut |reference| found = found.or_else(|| graph.get(reference.address)));
-    found
-}
-
-/// The names of the program among whose answers Route 53 chooses. The types of one name (A and AAAA) are one.
-fn pairs(graph: &Graph) -> Vec<Pair<'_>> {
-    let mut names: BTreeMap<(String, &str), Vec<&Node>> = BTreeMap::new();
-    for node in graph.nodes_of("aws.route53.record_set") {
-        let Some(routing) = node.inputs.get("routing").and_then(Value::as_object) else { continue };
-        let policy = routing.keys().next().map_or("", String::as_str);
-        let name = text(node, "name").map_or_else(|| node.address.to_string(), str::to_owned);
-        names.entry((name, policy)).or_default().push(node);
-    }
-    names.into_iter().filter_map(|((name, policy), records)| pair(graph, name, policy, &records)).collect()
-}
-
-fn pair<'g>(graph: &'g Graph, name: String, policy: &str, records: &[&'g Node]) -> Option<Pair<'g>> {
-    let role = |record: &Node| record.inputs["routing"]["failover"].as_str().map(str::to_owned);
-    let (policy, primary, standby) = match policy {
-        "failover" => {
-            let primary = records.iter().find(|record| role(record).as_deref() == Some("primary"))?;
-            let standby = records.iter().find(|record| role(record).as_deref() == Some("secondary"));
-            ("failover", *primary, standby.copied())
-        }
-        "latency" => ("latency", *records.first()?, records.get(1).copied()),
-        "weighted" => ("weighted", *records.first()?, records.get(1).copied()),
-        _ => return None,
+/// Every way to fail that the model knows.
+fn predict(pair: &Pair<'_>) -> Vec<Row> {
+    let modes = match pair.probe {
+        Some(_) => FailureMode::ALL.map(Some).to_vec(),
+        None => vec![None],
     };
-    let check = referred(graph, primary.inputs.get("health_check"));
-    let (signal, probe, watched) = signal(graph, primary, check);
-    let standby_is = match standby {
-        None => Standby::Missing,
-        Some(record) if referred(graph, record.inputs.get("health_check")).is_none() => Standby::Unchecked,
-        Some(_) => Standby::Healthy,
+    let row = |mode: Option<FailureMode>| {
+        let (failover, incident) = pair.model(mode);
+        let prediction = incident.clone().and_then(|incident| failover.predict(incident));
+        let mode = mode.map_or_else(|| "any failure".to_owned(), |mode| mode.to_string());
+        Row { mode, prediction, failover, incident: incident.ok() }
     };
-    let (ttl_s, ttl_words) = match number(&primary.inputs, "ttl_s") {
-        Some(ttl_s) => (ttl_s, format!("kept for {}", seconds(ttl_s))),
-        None => (ALIAS_TTL_S, format!("kept for {} (an alias has its target's, assumed)", seconds(ALIAS_TTL_S))),
-    };
-    let edge =
-        graph.nodes_of("aws.cloudfront.distribution").find(|node| origin_of(graph, node).as_deref() == Some(&name));
-    let timers = edge.map(timers);
+    modes.into_iter().map(row).collect()
+}
+
+/// What the failover depends on, in words.
+fn facts(pair: &Pair<'_>) -> Vec<(&'static str, String)> {
     let place = |node: &Node| node.address.to_string();
-    let facts = vec![
-        ("primary", place(primary)),
-        (
-            "standby",
-            standby.map_or_else(
-                || "none".to_owned(),
-                |node| match standby_is {
-                    Standby::Unchecked => format!("{}, without a health check: used even when it is dead", place(node)),
-                    _ => place(node),
-                },
-            ),
-        ),
-        ("noticed", watched),
-        ("answers", ttl_words),
-        (
-            "seen by",
-            edge.map_or_else(
-                || "clients that resolve the name themselves".to_owned(),
-                |edge| format!("users of {} (GET)", place(edge)),
-            ),
-        ),
-    ];
-    let mut failover = Failover::new(signal, Path { ttl_s, ..Path::default() }).standby(standby_is);
-    if let Some(host) = check.and_then(|check| text(check, "host")) {
-        failover = failover.probing(&name, host);
-    }
-    Some(Pair { name, policy, facts, failover, timers, ttl_s, probe, first: primary })
-}
-
-/// The name of a distribution's origin: a text, or the name of the record that it refers to.
-fn origin_of(graph: &Graph, edge: &Node) -> Option<String> {
-    let domain = edge.inputs.get("origin")?.get("domain")?;
-    domain.as_str().map(str::to_owned).or_else(|| {
-        let record = referred(graph, Some(domain))?;
-        text(record, "name").map(str::to_owned)
-    })
-}
-
-/// The timers of a distribution towards its origin.
-pub(crate) fn timers(edge: &Node) -> OriginTimers {
-    let (origin, defaults) = (&edge.inputs["origin"], OriginTimers::default());
-    OriginTimers {
-        connection_attempts: number(origin, "connection_attempts").map_or(defaults.connection_attempts, |n| n as u32),
-        connection_timeout_s: number(origin, "connection_timeout_s").unwrap_or(defaults.connection_timeout_s),
-        read_timeout_s: number(origin, "read_timeout_s").unwrap_or(defaults.read_timeout_s),
-        keepalive_timeout_s: number(origin, "keepalive_timeout_s").unwrap_or(defaults.keepalive_timeout_s),
-        error_caching_min_ttl_s: number(&edge.inputs, "error_caching_s").unwrap_or(defaults.error_caching_min_ttl_s),
-        ..defaults
-    }
-}
-
-/// Where the health of a record comes from, how it is probed, and both in words.
-fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option<ProbeKind>, String) {
-    let Some(check) = check else {
-        let evaluated = record.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true);
-        return match evaluated {
-            true => (Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned()),
-            false => (Signal::None, None, "by nothing".to_owned()),
-        };
+    let standby = match pair.standby {
+        None => "none".to_owned(),
+        Some(node) if pair.standby_is_checked() => place(node),
+        Some(node) => format!("{}, without a health check: used even when it is dead", place(node)),
     };
-    let at = &check.address;
-    if check.inputs["disabled"].as_bool() == Some(true) {
-        return (Signal::Disabled, None, format!("{at} is disabled: always healthy"));
-    }
-    let kind = text(check, "kind").unwrap_or_default();
-    if kind == "cloudwatch_metric" {
-        let alarm = referred(graph, check.inputs.get("alarm"));
-        let field = |name: &str, default: f64| alarm.and_then(|a| number(&a.inputs, name)).unwrap_or(default);
-        let (period_s, periods) = (field("period_s", 60.0), field("periods", 1.0) as u32);
-        let words = format!("{at}: an alarm over {periods} × {}", seconds(period_s));
-        return (Signal::Watched(Detection::cloud_watch(period_s, periods)), None, words);
-    }
-    // The defaults of Route 53, for a check that does not say.
-    let interval_s = number(&check.inputs, "interval_s").unwrap_or(30.0);
-    let threshold = number(&check.inputs, "threshold").map_or(3, |n| n as u32);
-    let probe = ProbeKind::of_type(&kind.to_uppercase());
-    let path = text(check, "path").unwrap_or_default();
-    let words = format!(
-        "{at}: {} {path}, {threshold} bad probes in a row, {} apart",
-        kind.replace('_', " "),
-        seconds(interval_s)
-    );
-    match probe {
-        Some(_) => (Signal::Watched(Detection::health_check(interval_s, threshold)), probe, words),
-        // A calculated check has the sum of its children's times; that is not modelled, and no number is better than a wrong one.
-        None => (Signal::None, None, format!("{at}: a check of kind {kind}, which is not predicted")),
-    }
-}
-
-impl Pair<'_> {
-    fn along(&self, path: Path) -> Failover {
-        let mut failover = self.failover.clone();
-        failover.path = path;
-        failover
-    }
-
-    /// Every way to fail that the model knows, and the way back.
-    fn predict(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        match self.probe {
-            Some(kind) => {
-                for mode in FailureMode::ALL {
-                    let path = match &self.timers {
-                        Some(timers) => timers.path(self.ttl_s, Method::Get, mode),
-                        None => self.failover.path,
-                    };
-                    let failover = self.along(path);
-                    let incident = Incident::seen(kind, mode);
-                    let prediction = incident.clone().and_then(|incident| failover.predict(incident));
-                    rows.push(Row { mode: mode.to_string(), prediction, failover, incident: incident.ok() });
-                }
-            }
-            None => {
-                let path =
-                    self.timers.map_or(self.failover.path, |timers| timers.path_at_worst(self.ttl_s, Method::Get));
-                let failover = self.along(path);
-                let incident = Incident::from(dr_aws::model::timing::ProbeTime::exactly(0.0));
-                let prediction = failover.predict(incident);
-                rows.push(Row { mode: "any failure".to_owned(), prediction, failover, incident: Some(incident) });
-            }
-        }
-        rows
-    }
+    let assumed = if pair.ttl_is_assumed() { " (an alias has its target's, assumed)" } else { "" };
+    let users = match pair.edge {
+        Some(edge) => format!("users of {} (GET)", place(edge)),
+        None => "clients that resolve the name themselves".to_owned(),
+    };
+    vec![
+        ("primary", place(pair.primary)),
+        ("standby", standby),
+        ("noticed", pair.noticed.clone()),
+        ("answers", format!("kept for {}{assumed}", seconds(pair.ttl_s))),
+        ("seen by", users),
+    ]
 }
 
 fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Option<f64>) {
     let paint = cx.out.paint;
     cx.out.line(format!("{} ({})", paint.bold(&pair.name), pair.policy));
-    for (label, words) in &pair.facts {
-        cx.out.line(format!("  {} {words}", paint.dim(&format!("{label:<8}"))));
+    for (label, words) in facts(pair) {
+        let lead = format!("  {} ", paint.dim(&format!("{label:<8}")));
+        cx.out.para(&lead, &words, Paint::plain);
     }
-    let label = rows.iter().map(|row| row.mode.chars().count()).max().unwrap_or_default();
-    let label = cx.out.terminal.out.map_or(label, |columns| label.min(columns.saturating_sub(2 + 3 * 8).max(8)));
-    let head = format!(
-        "  {:<label$}{:>8}{:>8}{:>8}",
-        fit("seconds until users are served", label),
-        "best",
-        "typical",
-        "worst"
-    );
-    cx.out.line(paint.dim(&head));
-    let line = |what: &str, band: &Band| {
-        format!("  {:<label$}{:>8.0}{:>8.0}{:>8.0}", fit(what, label), band.best_s, band.typical_s, band.worst_s)
+    let title = "seconds until users are served";
+    let label = rows.iter().map(|row| row.mode.chars().count()).fold(title.len(), usize::max);
+    // Where the columns have no room, each row is a sentence.
+    let wide = cx.out.terminal.out.is_none_or(|columns| 2 + label + 3 * 8 <= columns);
+    match wide {
+        true => {
+            cx.out.line(paint.dim(&format!("  {title:<label$}{:>8}{:>8}{:>8}", "best", "typical", "worst")));
+        }
+        false => cx.out.para("  ", &format!("{title}: best, typical, worst"), Paint::dim),
+    }
+    let line = |out: &mut Out<'_>, what: &str, Band { best_s, typical_s, worst_s, .. }: &Band| match wide {
+        true => out.line(format!("  {what:<label$}{best_s:>8.0}{typical_s:>8.0}{worst_s:>8.0}")),
+        false => out.para("  ", &format!("{what}: {best_s:.0}, {typical_s:.0}, {worst_s:.0}"), Paint::plain),
     };
     for row in rows {
         match &row.prediction {
-            Ok(prediction) => cx.out.line(line(&row.mode, &prediction.user())),
-            Err(refusal) => {
-                cx.out.line(format!("  {:<label$}  {}", fit(&row.mode, label), paint.yellow(&refusal.to_string())))
-            }
+            Ok(prediction) => line(cx.out, &row.mode, &prediction.user()),
+            Err(refusal) if wide => cx.out.para(&format!("  {:<label$}  ", row.mode), &never(refusal), Paint::yellow),
+            Err(refusal) => cx.out.para(&format!("  {}: ", row.mode), &never(refusal), Paint::yellow),
         }
         cx.out.event(&event(pair, row));
     }
@@ -292,16 +132,13 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
         return;
     };
     if let Some(Ok(back)) = worst.incident.map(|incident| worst.failover.recover(incident)) {
-        cx.out.line(line("and back", &back.user()));
+        line(cx.out, "and back", &back.user());
         cx.out.event(&json!({"event": "recovery", "name": pair.name, "prediction": back, "user": band(&back.user())}));
     }
     let dominant = prediction.dominant();
-    cx.out.line(format!(
-        "  longest stage: {}, up to {} of {}",
-        dominant.term.label(),
-        seconds(dominant.span.worst_s),
-        seconds(prediction.user().worst_s)
-    ));
+    let (longest_s, all_s) = (dominant.span.worst_s, prediction.user().worst_s);
+    let words = format!("longest part, up to {longest_s:.0} of {all_s:.0} s: until {}", until(&dominant.term));
+    cx.out.para("  ", &words, Paint::plain);
     if let (Some(target_s), Some(incident)) = (target_s, worst.incident) {
         let words = match worst.failover.largest_ttl(incident, target_s) {
             Ok(ttl_s) => format!(
@@ -311,7 +148,15 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
             ),
             Err(infeasible) => infeasible.to_string(),
         };
-        cx.out.line(format!("  target: {words}"));
+        cx.out.para("  target: ", &words, Paint::plain);
+    }
+}
+
+fn never(refusal: &Refusal) -> String {
+    match refusal {
+        // The way to fail stands in front of it.
+        Refusal::Never(Never::FailureUnseen { kind, .. }) => format!("never: {kind} probes do not see it"),
+        refusal => refusal.to_string(),
     }
 }
 
@@ -324,7 +169,7 @@ fn event(pair: &Pair<'_>, row: &Row) -> Value {
         "event": "prediction",
         "name": pair.name,
         "policy": pair.policy,
-        "primary": pair.first.address,
+        "primary": pair.primary.address,
         "failure": row.mode,
     });
     match &row.prediction {

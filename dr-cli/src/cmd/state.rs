@@ -31,6 +31,9 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, command: &args::State) -> Resu
 async fn list(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     let state = cx.store().load().await?.state;
     let width = state.resources.keys().map(|address| address.as_str().chars().count()).max().unwrap_or_default();
+    let kinds = state.resources.values().map(|record| short_type(&record.type_name).chars().count());
+    // With room for both beside a word or two.
+    let beside = cx.out.terminal.out.is_none_or(|columns| width + kinds.max().unwrap_or_default() + 12 <= columns);
     for (address, record) in &state.resources {
         let status = record.current.as_ref().map(|current| current.status);
         cx.out.event(&json!({
@@ -50,7 +53,14 @@ async fn list(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
             notes.push(format!("and {} replaced", record.deposed.len()));
         }
         let kind = cx.out.paint.dim(short_type(&record.type_name));
-        cx.out.line(format!("{address:<width$}  {kind}  {}", notes.join(" ")));
+        let notes = notes.join(" ");
+        match beside {
+            true => cx.out.line(format!("{address:<width$}  {kind}  {notes}")),
+            false => {
+                cx.out.line(address.as_str());
+                cx.out.line(format!("  {kind}  {notes}"));
+            }
+        }
     }
     if state.resources.is_empty() {
         cx.out.note(format!("nothing is recorded in {}", cx.state_dir().display()));

@@ -166,9 +166,10 @@ fn heading(cx: &mut Context<'_, '_>, opened: &Opened, state: &State) {
     if let Some(account) = opened.account.as_ref().or(state.account.as_ref()) {
         text.push_str(&format!(", account {account}"));
     }
-    cx.out.line(text);
+    cx.out.para("", &text, Paint::plain);
     if state.is_empty() {
-        cx.out.line(format!("nothing is deployed: no resources in {}", cx.state_dir().display()));
+        let words = format!("nothing is deployed: no resources in {}", cx.state_dir().display());
+        cx.out.para("", &words, Paint::plain);
     }
 }
 
@@ -250,13 +251,15 @@ fn totals(cx: &mut Context<'_, '_>, state: &State, words: &BTreeMap<Address, Wor
     words.values().for_each(|word| *counts.entry(*word).or_default() += 1);
     let parts: Vec<_> = counts.iter().map(|(word, n)| format!("{n} {}", word.text())).collect();
     cx.out.line("");
-    cx.out.line(format!("{}: {}", plural(words.len(), "resource"), parts.join(", ")));
+    let total = format!("{}: {}", plural(words.len(), "resource"), parts.join(", "));
+    cx.out.para("", &total, Paint::plain);
     let old: usize = state.resources.values().map(|record| record.deposed.len()).sum();
     if old > 0 {
-        cx.out.line(format!(
-            "{} that were replaced still exist; the next deploy deletes them",
-            plural(old, "copy").replace("copys", "copies")
-        ));
+        let words = match old {
+            1 => "1 copy that was replaced still exists; the next deploy deletes it".to_owned(),
+            n => format!("{n} copies that were replaced still exist; the next deploy deletes them"),
+        };
+        cx.out.para("", &words, Paint::plain);
     }
     let health: serde_json::Map<_, _> = counts.iter().map(|(word, n)| (word.text().to_owned(), (*n).into())).collect();
     cx.tell("health", health);

@@ -11,7 +11,8 @@ use crate::cloud::{Answer, drive};
 use crate::context::Context;
 use crate::error::{Block, Error};
 use crate::exit::Exit;
-use crate::text::{fit, plural, seconds};
+use crate::out::Paint;
+use crate::text::{moment, plural};
 
 /// An address to request, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,16 +80,15 @@ fn show(cx: &mut Context<'_, '_>, endpoint: &Endpoint, answer: &Answer) {
     }));
     let status = answer.status.map_or_else(|| "---".to_owned(), |status| status.to_string());
     let status = if answer.is_good() { cx.out.paint.green(&status) } else { cx.out.paint.red(&status) };
-    let room = cx.out.terminal.out.map_or(usize::MAX, |columns| columns.saturating_sub(5));
-    cx.out.line(format!("{status}  {}", fit(&endpoint.url, room)));
+    // Whole, however narrow the terminal is: somebody will want to copy it.
+    cx.out.line(format!("{status}  {}", endpoint.url));
     let region = answer.region.as_ref().map(|region| format!(" from {region}")).unwrap_or_default();
     let way = match answer.hops.as_slice() {
         [] => String::new(),
         hops => format!(", {} to {}", plural(hops.len(), "hop"), hops[hops.len() - 1]),
     };
-    let line = format!("     {}{region} in {}{way}", endpoint.label, seconds(answer.took.as_secs_f64()));
-    let line = cx.out.paint.dim(&line);
-    cx.out.line(line);
+    let line = format!("{}{region} in {}{way}", endpoint.label, moment(answer.took.as_secs_f64()));
+    cx.out.para("     ", &line, Paint::dim);
 }
 
 /// What can be requested: the regions' own addresses first, then those of resources of no region, then what the program promises.

@@ -3,11 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 pub mod picture;
+pub mod sweep;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use dr_aws::Depth;
 use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, ValidatedCertificate};
 use dr_aws::regions::{UsEast1, UsWest2};
 use dr_aws::route53::HostedZone;
@@ -60,14 +62,38 @@ pub enum Goal {
     Destroy,
 }
 
-/// One process: runs the program to its end against an account and a store.
+/// One process: runs the program to its end against an account and a store. It reads as the command does: in full after a run
+/// that was interrupted, else what a plan needs.
 pub async fn run(aws: &Aws, goal: Goal, graph: &Stack, store: &dyn WriteStore) -> Result<Applied, SessionError> {
+    let settled = store.load().await?.state.is_settled();
+    run_reading(if settled { Depth::Lean } else { Depth::Full }, aws, goal, graph, store).await
+}
+
+/// The same with a say in how much is read.
+pub async fn run_reading(
+    depth: Depth,
+    aws: &Aws,
+    goal: Goal,
+    graph: &Stack,
+    store: &dyn WriteStore,
+) -> Result<Applied, SessionError> {
+    aws.clients().set_depth(depth);
     let session = aws.session(graph);
     let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
     match goal {
         Goal::Deploy => aws.drive(session.deploy(store, |_| true, &cancel, &mut ignore)).await,
         Goal::Destroy => aws.drive(session.destroy(store, |_| true, &cancel, &mut ignore)).await,
     }
+}
+
+/// The resources of a program whose addresses begin so and that the state does not know to work.
+pub fn not_working(state: &State, program: &Stack, prefix: &str) -> Vec<String> {
+    let works = |address: &str| {
+        let current = state.resources.get(address).and_then(|record| record.current.as_ref());
+        current.is_some_and(|current| current.status == Status::Ready)
+    };
+    let addresses = program.nodes().map(|node| node.address.as_str());
+    addresses.filter(|address| address.starts_with(prefix) && !works(address)).map(str::to_owned).collect()
 }
 
 /// Hours later: what was leaving has left, and EC2 has forgotten what was terminated.

@@ -337,14 +337,24 @@ impl Picture {
         if self.colours == expected.colours {
             return Ok(());
         }
-        let show =
-            |texts: &[&str]| texts.iter().take(8).map(|text| format!("\n      {}", clip(text))).collect::<String>();
         let (more, less) = (self.beyond(expected), expected.beyond(self));
+        // Of an object on both sides, from a little before the place where they part.
+        let from = |text: &str, others: &[&str]| {
+            let common = |other: &&str| text.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+            others.iter().map(common).max().filter(|common| *common > 200).map_or(0, |common| common - 100)
+        };
+        let show = |texts: &[&str], others: &[&str]| {
+            let line = |text: &&str| format!("\n      {}", clip(text, from(text, others)));
+            texts.iter().take(8).map(line).collect::<String>()
+        };
         let (n, m) = (self.len(), expected.len());
-        Err(format!("{n} objects instead of {m}\n    here:{}\n    expected:{}", show(&more), show(&less)))
+        Err(format!("{n} objects instead of {m}\n    here:{}\n    expected:{}", show(&more, &less), show(&less, &more)))
     }
 }
 
-fn clip(text: &str) -> &str {
-    text.char_indices().nth(600).map_or(text, |(end, _)| &text[..end])
+/// At most 600 characters of a text, and what it begins with when they do not.
+fn clip(text: &str, from: usize) -> String {
+    let head: String = if from == 0 { String::new() } else { text.chars().take(80).chain(" … ".chars()).collect() };
+    let start = (from..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    head.chars().chain(text[start..].chars().take(600)).collect()
 }

@@ -13,9 +13,9 @@ use aws_sdk_cloudfront::types::error::NoSuchDistribution;
 use aws_sdk_cloudfront::types::{DistributionList, HttpVersion, LoggingConfig, PriceClass as ModelPriceClass};
 use aws_smithy_mocks::{Rule, mock};
 use aws_smithy_types::DateTime;
-use dr_core::Owner;
 
 use super::*;
+use crate::testing::{cx_at, outcome, refused};
 
 fn args() -> DistributionArgs {
     DistributionArgs {
@@ -40,15 +40,7 @@ fn args() -> DistributionArgs {
 }
 
 fn cx(rules: &[&Rule]) -> Cx<Aws> {
-    let owner = Owner {
-        stack: "shop".into(),
-        region: "global".into(),
-        address: "global/edge".parse().unwrap(),
-        generation: 1,
-        token: "0123456789abcdef0123456789abcdef".into(),
-        tags: BTreeMap::new(),
-    };
-    Cx { cloud: Aws::mocked(rules), owner }
+    cx_at("global/edge", rules)
 }
 
 fn prior() -> Prior<Distribution> {
@@ -115,6 +107,54 @@ async fn a_deletion_that_comes_too_early_is_asked_about_again() {
         let settled = Distribution::gone(&cx(&[&get(false, "Deployed", "E-three"), &delete]), &prior()).await.unwrap();
         assert_eq!(settled, Settled::AskAgainIn(ASK_AGAIN), "{code}");
     }
+}
+
+#[tokio::test]
+async fn one_that_something_uses_is_not_given_up() {
+    let used = refused(mock!(Client::delete_distribution), "ResourceInUse", "");
+    let answer = Distribution::gone(&cx(&[&get(false, "Deployed", "E-three"), &used]), &prior()).await;
+    assert_eq!(outcome(answer), Err(Class::Dependency));
+    let gone = refused(mock!(Client::delete_distribution), "NoSuchDistribution", "");
+    let answer = Distribution::gone(&cx(&[&get(false, "Deployed", "E-three"), &gone]), &prior()).await;
+    assert_eq!(answer, Ok(Settled::Yes(())));
+    let gone = refused(mock!(Client::get_distribution_config), "NoSuchDistribution", "");
+    assert_eq!(outcome(Distribution::delete(&cx(&[&gone]), &prior()).await), Ok(()));
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_is_looked_at_a_quota_is_final_and_a_new_certificate_waited_for() {
+    let uncovered = "The certificate that is attached to your distribution doesn't cover the alternate domain name (CNAME) that you're trying to add.";
+    let unauthorized = "To add an alternate domain name (CNAME) to a CloudFront distribution, you must attach a trusted certificate that validates your authorization to use the domain name.";
+    let unknown = "The specified SSL certificate doesn't exist, isn't in us-east-1 region, isn't valid, or doesn't include a valid certificate chain.";
+    for (code, text, class, hint) in [
+        ("CNAMEAlreadyExists", "", Class::Exists, Some("list-conflicting-aliases")),
+        ("DistributionAlreadyExists", "", Class::Exists, None),
+        ("TooManyDistributions", "", Class::Permanent, Some("Service Quotas")),
+        ("TooManyDistributionCNAMEs", "", Class::Permanent, Some("Service Quotas")),
+        ("InvalidViewerCertificate", unknown, Class::Eventual, None),
+        ("InvalidViewerCertificate", uncovered, Class::Permanent, Some("cover every name")),
+        ("InvalidViewerCertificate", unauthorized, Class::Permanent, Some("cover every name")),
+    ] {
+        let refused = refused(mock!(Client::create_distribution_with_tags), code, text);
+        let error = Distribution::create(&cx(&[&refused]), &args()).await.unwrap_err();
+        assert_eq!(error.class, class, "{code} {text}");
+        let as_expected = error.hint.as_ref().is_some_and(|text| text.contains(hint.unwrap_or("nothing")));
+        assert_eq!(as_expected, hint.is_some(), "{code}: {:?}", error.hint);
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_somebody_changed_meanwhile_is_read_again() {
+    let read = mock!(Client::get_distribution_config).then_output(|| {
+        GetDistributionConfigOutput::builder().distribution_config(config(true)).e_tag("E-one").build()
+    });
+    let wanted = DistributionArgs { error_caching_s: 5, ..args() };
+    for code in ["PreconditionFailed", "InvalidIfMatchVersion"] {
+        let stale = refused(mock!(Client::update_distribution), code, "");
+        let answer = Distribution::update(&cx(&[&read, &stale]), &prior(), &wanted).await;
+        assert_eq!(outcome(answer), Err(Class::Stale), "{code}");
+    }
+    assert_eq!(read.num_calls(), 2, "each try reads the ETag anew");
 }
 
 /// Somebody, or an older update, has switched it on again while it was leaving.

@@ -7,13 +7,16 @@ use aws_sdk_route53::error::ErrorMetadata;
 use aws_sdk_route53::operation::change_resource_record_sets::{
     ChangeResourceRecordSetsError, ChangeResourceRecordSetsOutput,
 };
+use aws_sdk_route53::operation::list_hosted_zones::ListHostedZonesOutput;
 use aws_sdk_route53::operation::list_resource_record_sets::ListResourceRecordSetsOutput;
 use aws_sdk_route53::types::error::InvalidChangeBatch;
 use aws_sdk_route53::types::{ChangeInfo, ChangeStatus};
 use aws_smithy_mocks::{MockResponse, Rule, mock};
 
 use super::super::tests::{cx, scan};
+use super::super::{SeenZone, reference};
 use super::*;
+use crate::testing::{outcome, refused};
 
 fn args() -> RecordSetArgs {
     RecordSetArgs {
@@ -99,14 +102,36 @@ fn what_route_53_spells_differently_is_no_drift() {
     assert_ne!(observed(&alias, &seen), alias);
 }
 
+/// The zone, made by somebody under this reference.
+fn zone(reference: &str) -> Rule {
+    let zone =
+        SeenZone::builder().id("/hostedzone/Z1").name("example.com.").caller_reference(reference).build().unwrap();
+    mock!(Client::list_hosted_zones).then_output(move || {
+        let list = ListHostedZonesOutput::builder().hosted_zones(zone.clone()).is_truncated(false);
+        list.marker("").max_items(100).build().unwrap()
+    })
+}
+
 #[tokio::test]
-async fn a_record_that_the_state_does_not_know_is_ours_when_it_says_the_same() {
+async fn a_record_that_the_state_does_not_know_is_ours_when_it_says_the_same_or_the_zone_is_ours() {
     let mut other = listed_record();
     other.ttl = Some(300);
-    for (record, known, ours) in [(listed_record(), false, true), (other.clone(), false, false), (other, true, true)] {
+    let (own, foreign) = (reference("shop", "1"), "console");
+    for (record, known, made_by, ours) in [
+        (listed_record(), false, foreign, true),
+        (other.clone(), false, foreign, false),
+        (other.clone(), false, own.as_str(), true),
+        (other, true, foreign, true),
+    ] {
         let outputs = known.then(|| outputs(&args(), String::new()));
-        let found = RecordSet::read(&scan(&[&list(vec![record])]), &[wanted(outputs)]).await.unwrap();
-        assert_eq!(found.len(), usize::from(ours));
+        let rules = [&list(vec![record.clone()]), &zone(made_by)];
+        let found = RecordSet::read(&scan(&rules), &[wanted(outputs)]).await.unwrap();
+        assert_eq!(found.len(), usize::from(ours), "{record:?} {made_by}");
+        assert!(
+            found
+                .iter()
+                .all(|found| found.args.as_ref().unwrap().ttl_s == record.ttl().map(|ttl| u32::try_from(ttl).unwrap()))
+        );
     }
 }
 
@@ -143,4 +168,36 @@ async fn a_change_that_is_still_spreading_is_asked_about_after_a_restart() {
     let outputs = outputs(&args(), "C1".into());
     let found = RecordSet::read(&scan(&[&list(vec![listed_record()])]), &[wanted(Some(outputs))]).await.unwrap();
     assert_eq!(found[0].health, Health::Pending);
+}
+
+#[tokio::test]
+async fn a_zone_or_health_check_that_was_just_made_is_waited_for() {
+    for (code, class) in [
+        ("NoSuchHostedZone", Class::Eventual),
+        ("NoSuchHealthCheck", Class::Eventual),
+        ("PriorRequestNotComplete", Class::Throttled),
+        ("Throttling", Class::Throttled),
+        ("InvalidInput", Class::Permanent),
+    ] {
+        let refused = refused(mock!(Client::change_resource_record_sets), code, "");
+        assert_eq!(outcome(RecordSet::create(&cx(&[&refused]), &args()).await), Err(class), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_goes_with_its_zone() {
+    let gone = refused(mock!(Client::change_resource_record_sets), "NoSuchHostedZone", "");
+    let prior = Prior { args: args(), outputs: outputs(&args(), String::new()) };
+    assert_eq!(outcome(RecordSet::delete(&cx(&[&gone]), &prior).await), Ok(()));
+}
+
+/// An alias names its target, which may be a moment old: that is not what a deletion says with the same words.
+#[tokio::test]
+async fn an_alias_waits_for_its_target() {
+    let (rule, _) = changes(
+        "Tried to create an alias that targets d1.cloudfront.net., type A in zone Z2FDTNDATAQYW2, but that target was not found",
+        None,
+    );
+    let error = RecordSet::create(&cx(&[&rule]), &args()).await.unwrap_err();
+    assert_eq!(error.class, Class::Eventual, "{error}");
 }

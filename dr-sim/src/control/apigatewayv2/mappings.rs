@@ -66,7 +66,7 @@ fn checked_stage(
 ) -> Answer<(String, String)> {
     let api = api(world, call, api_id)?;
     let stage = stage.filter(|stage| api.stages.contains_key(*stage));
-    let stage = stage.ok_or_else(|| missing("Invalid stage identifier specified"))?;
+    let stage = stage.ok_or_else(|| bad("Invalid stage identifier specified"))?;
     Ok((api.id.clone(), stage.to_owned()))
 }
 

@@ -593,7 +593,7 @@ fn a_mapping_holds_its_stage_and_its_api() {
     let code = |kit: &mut Kit, input: op::create_api_mapping::builders::CreateApiMappingInputBuilder| {
         kit.code::<_, CreateApiMappingOutput>(HERE, "api.CreateApiMapping", input.build())
     };
-    assert_eq!(code(&mut kit, mapping("", "live")), "NotFoundException", "no stage");
+    assert_eq!(code(&mut kit, mapping("", "live")), "BadRequestException", "no stage");
     for name in ["live", "next"] {
         assert_eq!(stage_code(&mut kit, stage(&api, name)), "accepted");
     }

@@ -169,6 +169,16 @@ impl State {
         rules
     }
 
+    /// Forgets the targets that have drained away, and the instances that EC2 has forgotten: nobody has to deregister what is
+    /// terminated.
+    pub(crate) fn settle(&mut self, now_ms: u64, is_instance: impl Fn(&str, &str) -> bool) {
+        for TargetGroup { region, target_type, targets, .. } in self.groups.values_mut() {
+            let exists = |id: &str| target_type != "instance" || is_instance(region, id);
+            let stays = |until: Option<u64>| until.is_none_or(|until| now_ms < until);
+            targets.retain(|target| stays(target.drains_until_ms) && exists(&target.id));
+        }
+    }
+
     /// The load balancer behind a DNS name of Elastic Load Balancing.
     pub(crate) fn by_dns_name(&self, name: &str) -> Option<&Balancer> {
         self.balancers.values().find(|balancer| balancer.dns_name == name)

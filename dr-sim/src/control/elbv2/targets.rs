@@ -68,7 +68,6 @@ fn register_targets(world: &mut World, call: &Call, input: &RegisterTargetsInput
         }
     }
     let group = groups::existing(world, call, input.target_group_arn())?;
-    group.targets.retain(|target| target.drains_until_ms.is_none_or(|until| call.now_ms < until));
     for (id, port) in targets {
         match group.targets.iter_mut().find(|target| target.id == id && target.port == port) {
             // Registering a draining target again takes it back; one that serves already stays as it is.

@@ -1,0 +1,155 @@
+//! The two regions beside each other: parity, and what must not point from one to the other.
+
+use std::collections::BTreeSet;
+
+use dr_core::{Node, Severity};
+
+use super::Found;
+use super::view::{Pair, View, text};
+use crate::parity::{self, Class, Difference};
+
+/// What cannot be made while it is needed: load balancers and APIs need the control plane of DNS.
+const BEFOREHAND: &[&str] = &[
+    "aws.apigatewayv2.domain",
+    "aws.apigatewayv2.http_api",
+    "aws.apigatewayv2.mapping",
+    "aws.apigatewayv2.vpc_link",
+    "aws.elbv2.load_balancer",
+];
+
+/// The two regions of a failover pair that leads to resources of the program.
+fn sites<'g>(view: View<'g>, pair: &Pair<'g>) -> Option<[&'g Node; 2]> {
+    let site = |record| view.answered_by(record).filter(|node| node.address.region() != "global");
+    let (primary, standby) = (site(pair.primary)?, site(pair.secondary)?);
+    (primary.address.region() != standby.address.region()).then_some([primary, standby])
+}
+
+/// The errors between the twins of a program that fails over.
+fn errors(view: View<'_>) -> Vec<Difference> {
+    if !view.pairs().iter().any(|pair| sites(view, pair).is_some()) {
+        return Vec::new();
+    }
+    let differences = parity::of_program(view.graph).map(|parity| parity.differences).unwrap_or_default();
+    differences.into_iter().filter(|difference| difference.severity == Severity::Error).collect()
+}
+
+fn tell(view: View<'_>, difference: &Difference, found: &mut Found) {
+    let Some(node) = difference.address().and_then(|address| view.graph.get(address.as_str())) else { return };
+    let problem = match (&difference.attribute, &difference.primary) {
+        (Some(attribute), Some(primary)) => {
+            format!("its {attribute} differs from that of {primary}: {}", difference.why)
+        }
+        _ => format!("it has no twin in the other region: {}", difference.why),
+    };
+    found.add(node, problem, "`parity` shows both sides; make them the same, or accept it with the reason");
+}
+
+/// Routes, authorization, time-outs: what an API does not do in the standby is lost by a failover.
+/// <https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_config_drift.html>
+pub(super) fn route_parity(view: View<'_>, found: &mut Found) {
+    let api = |it: &&Difference| it.type_name.starts_with("aws.apigatewayv2.") && !is_beforehand(it);
+    for difference in errors(view).iter().filter(api) {
+        // The names of domains have a rule of their own.
+        if difference.attribute.as_deref() != Some("name") || difference.type_name != "aws.apigatewayv2.domain" {
+            tell(view, difference, found);
+        }
+    }
+}
+
+/// What has to be the same in both regions and is not.
+/// <https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_config_drift.html>
+pub(super) fn must_match(view: View<'_>, found: &mut Found) {
+    let rest = |it: &&Difference| {
+        // A region's name where it must not be, and APIs, have rules of their own.
+        !it.type_name.starts_with("aws.apigatewayv2.") && it.class != Class::Forbidden && !is_beforehand(it)
+    };
+    errors(view).iter().filter(rest).for_each(|difference| tell(view, difference, found));
+}
+
+/// Whether the rule about what has to be there beforehand says it.
+fn is_beforehand(difference: &Difference) -> bool {
+    difference.class == Class::Missing && BEFOREHAND.contains(&difference.type_name.as_str())
+}
+
+/// What a standby needs has to be there before it is needed.
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html>
+pub(super) fn created_on_demand(view: View<'_>, found: &mut Found) {
+    for difference in errors(view).iter().filter(|it| is_beforehand(it) && it.standby.is_none()) {
+        if let Some(node) = difference.address().and_then(|address| view.graph.get(address.as_str())) {
+            let problem =
+                "the standby has none: it would have to be made during the outage, by control planes that may be down";
+            found.add(node, problem, "add it to the standby's region as well");
+        }
+    }
+}
+
+/// A standby takes all of the traffic, in a moment in which everybody asks for servers.
+/// <https://aws.amazon.com/message/101925/>
+pub(super) fn capacity(view: View<'_>, found: &mut Found) {
+    for pair in view.pairs() {
+        let Some([primary, standby]) = sites(view, &pair) else { continue };
+        let targets = |site: &Node| {
+            let here = |node: &&Node| node.address.region() == site.address.region();
+            view.of("aws.elbv2.target_registration").filter(here).count()
+        };
+        let (many, few) = (targets(primary), targets(standby));
+        if few < many {
+            let problem = format!("its region has {few} of the {many} servers of {}", primary.region);
+            found.add(standby, problem, "as many servers, or the reason why fewer will do");
+        }
+    }
+}
+
+/// Texts that run or are obeyed in a region and name another one of the program: a dependency that nobody sees.
+/// <https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_config_drift.html>
+pub(super) fn region_literal_leak(view: View<'_>, found: &mut Found) {
+    let regional = view.graph.nodes().filter(|node| node.address.region() != "global");
+    let regions: BTreeSet<&str> = regional.map(|node| &*node.region).collect();
+    const TEXTS: &[(&str, &str)] = &[
+        ("aws.ec2.instance", "user_data"),
+        ("aws.apigatewayv2.jwt_authorizer", "issuer"),
+        ("aws.sns.subscription", "endpoint"),
+    ];
+    for (type_name, field) in TEXTS {
+        for node in view.of(type_name) {
+            let value = node.inputs[*field].to_string();
+            let other = regions.iter().find(|region| ***region != *node.region && value.contains(**region));
+            // A reference carries the address of what it refers to, which begins with its region.
+            let written = super::view::first(&node.inputs[*field]).is_none();
+            if let Some(other) = other.filter(|_| written) {
+                let problem = format!("its {field} names {other}, and it is in {}", node.region);
+                found.add(node, problem, "the own region's endpoint, from `scope.region()`");
+            }
+        }
+    }
+    for policy in view.of("aws.iam.role_policy") {
+        let document = text(policy, "document");
+        let named: BTreeSet<&str> = regions.iter().copied().filter(|region| document.contains(region)).collect();
+        let Some(role) = view.node(&policy.inputs["role"]) else { continue };
+        let missing: Vec<&str> = users(view, role).into_iter().filter(|region| !named.contains(region)).collect();
+        if !named.is_empty() && !missing.is_empty() {
+            let named: Vec<_> = named.into_iter().collect();
+            let problem = format!("it is for {} only, and servers in {} have it", named.join(", "), missing.join(", "));
+            found.add(policy, problem, "all regions, or a policy for each");
+        }
+    }
+}
+
+/// The regions of the servers that have a role.
+fn users<'g>(view: View<'g>, role: &'g Node) -> BTreeSet<&'g str> {
+    let profiles = view.users("aws.iam.instance_profile", "role", role);
+    let servers = profiles.into_iter().flat_map(|profile| view.users("aws.ec2.instance", "profile", profile));
+    servers.map(|server| &*server.region).collect()
+}
+
+/// The global endpoint of STS is in us-east-1.
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html>
+pub(super) fn sts_global_endpoint(view: View<'_>, found: &mut Found) {
+    for server in view.of("aws.ec2.instance") {
+        let script = server.inputs["user_data"].to_string();
+        if script.contains("//sts.amazonaws.com") || script.contains("AWS_STS_REGIONAL_ENDPOINTS=legacy") {
+            let problem = "its boot script asks STS in us-east-1 for credentials";
+            found.add(server, problem, format!("`sts.{}.amazonaws.com`", server.region));
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! `drill`: a failover on purpose, predicted, measured and taken back, with evidence of all three.
+//!
+//! Its phases are those of a game day: everything works (baseline); what will happen is written down (hypothesis); the primary is
+//! broken (inject); the standby takes over (observe) and serves for a while (hold); the primary comes back (fail back); what was
+//! measured is compared with what was predicted (review). However it ends, nothing stays broken.
+
+use dr_core::store::ReadStore as _;
+use dr_core::{Observed, Plan, State};
+use dr_sim::Aws;
+use serde_json::{Value, json};
+
+use crate::args::{self, Fault};
+use crate::cloud::Cloud as _;
+use crate::cloud::sim::Sim;
+use crate::context::{Context, rounded};
+use crate::error::{Block, Error};
+use crate::evidence::{self, date};
+use crate::exit::Exit;
+use crate::out::Paint;
+use crate::pair::Pair;
+use crate::passage::{Passage, range};
+use crate::telling::{self, Chapters};
+use crate::text::plural;
+use crate::watch::{Forecast, PATIENCE_S, Scene, Watch};
+
+/// How long it is watched, in seconds, whether the primary that has come back stays.
+const LINGER_S: f64 = 120.0;
+
+pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drill) -> Result<Exit, Error> {
+    only_on_the_simulator(cx)?;
+    let nothing = |cx: &Context<'_, '_>| {
+        let message = format!("nothing is deployed: no resources in {}", cx.state_dir().display());
+        Error::usage(message, "`deploy` first; a drill breaks what is there, and mends it")
+    };
+    // Looked at before the lock is taken, which makes the directory.
+    if cx.store().load().await?.state.is_empty() {
+        return Err(nothing(cx));
+    }
+    let store = cx.lock()?;
+    let state = store.load().await?.state;
+    if state.is_empty() {
+        return Err(nothing(cx));
+    }
+    let sim = Sim::open(&cx.state_dir())?;
+    let began_s = sim.aws().now_s();
+    let result = Box::pin(drill(cx, args, sim.aws(), &state)).await;
+    sim.aws().heal();
+    cx.tell("cloud", "sim");
+    cx.tell("simulated_s", rounded(sim.aws().now_s() - began_s));
+    let saved = sim.save();
+    let exit = result?;
+    saved.map_err(|source| Error::Cloud { doing: "save the world of the cloud `sim`".to_owned(), source })?;
+    Ok(exit)
+}
+
+fn only_on_the_simulator(cx: &Context<'_, '_>) -> Result<(), Error> {
+    let names = cx.program.cloud_names();
+    let name = cx.options.cloud.as_deref().or(names.first().map(String::as_str)).unwrap_or("sim");
+    let own = cx.program.clouds.iter().any(|(own, _)| own == name);
+    match name {
+        "sim" if !own => Ok(()),
+        "aws" if !own => {
+            let host = Pair::all(cx.graph()).first().map_or("NAME".to_owned(), |pair| pair.name.clone());
+            Err(Error::usage(
+                "no drill on an AWS account: dr cannot break the traffic of one region there and be sure to give it back",
+                format!(
+                    "drill on the simulator, without `--cloud aws`; or measure by hand: see what `rto` expects, invert the \
+                     primary's health check in the Route 53 console, ask `dig {host}` and `curl` your service every second \
+                     until the standby answers, and let `deploy` take the inversion back"
+                ),
+            ))
+        }
+        other => {
+            Err(Error::usage(format!("no drill on the cloud `{other}`"), "give `--cloud sim`, and deploy there first"))
+        }
+    }
+}
+
+async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &State) -> Result<Exit, Error> {
+    let Some(scene) = Scene::find(cx.graph(), state) else {
+        let hint = "add a `FailoverPair`: a drill loses the region of its primary record";
+        return Err(Error::usage("the program has no failover records in two regions", hint));
+    };
+    let Scene { primary, standby, .. } = &scene;
+    let faults = args.fault.breaks(&scene);
+    if faults.is_empty() {
+        let message = format!("there is nothing to break: no instances in {primary}");
+        return Err(Error::usage(message, "give another `--fault`"));
+    }
+    let title = format!("A drill of `{}`: {primary} fails, and {standby} takes over", cx.graph().name());
+    cx.out.para("", &title, Paint::bold);
+
+    let mut chapters = Chapters::default();
+    phase(cx, "baseline", aws);
+    chapters.begin(cx, "Baseline: everything answers as it should");
+    let causes = baseline(cx, aws, &scene, state).await;
+    if !causes.is_empty() {
+        let title = "the baseline is not green, so nothing was broken".to_owned();
+        let hint = Some("`status` and `verify` say more; `deploy` mends what differs from the program".to_owned());
+        return Ok(refuse(cx, Block { title, causes, hint, ..Block::default() }, Exit::Failed));
+    }
+
+    phase(cx, "hypothesis", aws);
+    chapters.begin(cx, "Hypothesis: what will happen, before anything is broken");
+    let [away, back] = match Forecast::both(&scene.pair, args.fault.mode()) {
+        Ok(forecasts) => forecasts,
+        Err(refusal) => {
+            let title = format!("this fault would not move anybody to {standby}, so nothing was broken");
+            let hint = Some("see `rto`, and mend the program".to_owned());
+            let block = Block { title, causes: vec![refusal.to_string()], hint, ..Block::default() };
+            return Ok(refuse(cx, block, Exit::Program));
+        }
+    };
+    foresee(cx, &scene, [&away, &back]);
+    let pending = Plan::between(cx.graph(), state, &Observed::unchanged())?.steps.len();
+    let document = announcement(cx, args, &scene, (state, pending), &date(aws.now_s()), [&away, &back]);
+    let (prediction, digest) = (&document["prediction"], &document["prediction_sha256"]);
+    cx.out.para("   ", &format!("sha256 {}", digest.as_str().unwrap_or_default()), Paint::dim);
+    cx.out.event(&json!({"event": "prediction", "prediction": prediction, "sha256": digest}));
+    keep(args, &document)?;
+
+    phase(cx, "inject", aws);
+    chapters.begin(cx, &format!("{primary} {}", args.fault.words()));
+    let mut watch = Watch::begin(aws, &scene, cx.cancel());
+    faults.into_iter().for_each(|fault| aws.fail(fault));
+    let leg = watch.until(standby, args.fault.pause_s(&scene)).await?;
+    let held_s = watch.now_s();
+    if leg.arrived {
+        phase(cx, "hold", aws);
+        watch.during(f64::from(args.hold)).await?;
+    }
+    let there = Passage::of(&mut watch, &leg, &scene, Some(&away));
+    let (asked, served) = watch.served_by(standby, held_s, watch.now_s());
+    there.show(cx);
+    there.verdict(cx, Some(&away));
+    if leg.arrived {
+        chapters.begin(cx, &format!("{standby} serves alone for {} s", args.hold));
+        let style = if served == asked { Paint::plain } else { Paint::red };
+        cx.out.para("   ", &format!("{served} of {} served", plural(asked, "request")), style);
+    }
+
+    aws.heal();
+    phase(cx, "fail_back", aws);
+    chapters.begin(cx, &format!("{primary} comes back"));
+    // Whoever was never away cannot come back as predicted.
+    let back = leg.arrived.then_some(&back);
+    let leg = watch.until(primary, scene.pause_s()).await?;
+    watch.during(LINGER_S).await?;
+    let here = Passage::of(&mut watch, &leg, &scene, back);
+    here.show(cx);
+    here.verdict(cx, back);
+
+    phase(cx, "review", aws);
+    chapters.begin(cx, "Review");
+    let mut deviations: Vec<String> = there.deviations.iter().chain(&here.deviations).cloned().collect();
+    if served < asked {
+        deviations.push(format!("{standby} did not serve {} while it was alone", plural(asked - served, "request")));
+    }
+    let verdict = if deviations.is_empty() { "passed" } else { "failed" };
+    let review = json!({
+        "verdict": verdict,
+        "ended": date(aws.now_s()),
+        "away": there,
+        "hold": {"s": args.hold, "asked": asked, "served": served},
+        "back": here,
+        "deviations": deviations,
+        "notes": notes(cx, [&there, &here], pending),
+    });
+    let document = evidence::complete(document, &watch.seen, &review);
+    keep(args, &document)?;
+    cx.out.event(&json!({"event": "review", "review": review, "sha256": document["sha256"]}));
+    cx.tell("verdict", verdict);
+    conclude(cx, args, &review, &document);
+    Ok(if deviations.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// Requests everything; what is not as it should be.
+async fn baseline(cx: &mut Context<'_, '_>, aws: &Aws, scene: &Scene<'_>, state: &State) -> Vec<String> {
+    let addresses = telling::addresses(cx.graph(), state, Some(scene));
+    let mut bad = telling::request(cx, aws, &addresses).await;
+    let Scene { pair, primary, .. } = scene;
+    match scene.in_dns(aws) {
+        Some(region) if region == *primary => {
+            cx.out.para("   ", &format!("DNS answers {} with {primary}", pair.name), Paint::plain);
+        }
+        Some(region) => bad.push(format!("DNS answers {} with {region} and not with {primary}", pair.name)),
+        None => bad.push(format!("DNS answers {} with neither region", pair.name)),
+    }
+    bad
+}
+
+/// The evidence as it is before anything is broken.
+fn announcement(
+    cx: &Context<'_, '_>,
+    args: &args::Drill,
+    scene: &Scene<'_>,
+    (state, pending): (&State, usize),
+    now: &str,
+    [away, back]: [&Forecast; 2],
+) -> Value {
+    let Scene { pair, primary, standby, url, .. } = scene;
+    let prediction = json!({
+        "made_at": now,
+        "fault": args.fault.name(),
+        "seen_as": args.fault.mode().to_string(),
+        "away": away.json(),
+        "back": back.json(),
+        "patience_s": PATIENCE_S,
+    });
+    let header = json!({
+        "tool": {"name": "dr", "version": env!("CARGO_PKG_VERSION")},
+        "program": {
+            "stack": cx.graph().name(),
+            "fingerprint": dr_core::plan::digest(cx.graph()),
+            "resources": cx.graph().len(),
+            "pending_changes": pending,
+        },
+        "cloud": "sim",
+        "account": state.account,
+        "clock": "simulated",
+        "started": now,
+        "actor": actor(args),
+        "scenario": {
+            "what": format!("{primary} {}", args.fault.words()),
+            "name": pair.name,
+            "url": url,
+            "primary": primary,
+            "standby": standby,
+            "lever": args.fault.breaks(scene),
+            "hold_s": args.hold,
+        },
+    });
+    evidence::announced(&header, &prediction)
+}
+
+/// Prints the predictions of both ways.
+fn foresee(cx: &mut Context<'_, '_>, scene: &Scene<'_>, [away, back]: [&Forecast; 2]) {
+    let Scene { primary, standby, .. } = scene;
+    let rows = [
+        (format!("DNS answers with {standby}"), away.dns),
+        (format!("{standby} serves users"), away.users),
+        (format!("and back: DNS answers with {primary}"), back.dns),
+        (format!("and back: {primary} serves users"), back.users),
+    ];
+    let wide = cx.out.terminal.out.is_none_or(|columns| columns >= 72);
+    if wide {
+        let head = cx.out.paint.dim(&format!("   {:<44}{:>7}{:>9}{:>7}", "seconds until", "best", "typical", "worst"));
+        cx.out.line(head);
+    }
+    for (what, band) in rows {
+        match wide {
+            true => {
+                let (best_s, typical_s, worst_s) = (band.best_s, band.typical_s, band.worst_s);
+                cx.out.line(format!("   {what:<44}{best_s:>7.0}{typical_s:>9.0}{worst_s:>7.0}"));
+            }
+            false => cx.out.para("   ", &format!("{what}: {}", range(&band)), Paint::plain),
+        }
+    }
+}
+
+/// What is worth knowing, and no failure.
+fn notes(cx: &Context<'_, '_>, [there, here]: [&Passage; 2], pending: usize) -> Vec<String> {
+    let mut notes = Vec::new();
+    if pending > 0 {
+        let changes = plural(pending, "pending change");
+        notes.push(format!("the program has {changes}: what was drilled is what is deployed, and not what it says"));
+    }
+    let subscribed = cx.graph().nodes_of("aws.sns.subscription").next().is_some();
+    match (there.messages, here.messages) {
+        (0, 0) if subscribed => notes.push("no alarm told anybody: are the subscriptions confirmed?".to_owned()),
+        (0, _) if subscribed => notes.push("no alarm told anybody before the fault was lifted".to_owned()),
+        _ => {}
+    }
+    notes
+}
+
+fn conclude(cx: &mut Context<'_, '_>, args: &args::Drill, review: &Value, document: &Value) {
+    let texts = |field: &str| -> Vec<String> {
+        let items = review[field].as_array().into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    for deviation in texts("deviations") {
+        cx.out.para("   ✗ ", &deviation, Paint::red);
+    }
+    for note in texts("notes") {
+        cx.out.para("   ! ", &note, Paint::yellow);
+    }
+    match texts("deviations").is_empty() {
+        true => cx.out.para("   ✓ ", "passed: everything as predicted, and nothing is left broken", Paint::green),
+        false => cx.out.para("   ✗ ", "failed: not as predicted; nothing is left broken", Paint::red),
+    }
+    if let Some(path) = &args.evidence {
+        let digest = document["sha256"].as_str().unwrap_or_default();
+        cx.out.para("   ", &format!("evidence in {}, sha256 {digest}", path.display()), Paint::plain);
+    }
+}
+
+/// Tells machines where the drill is.
+fn phase(cx: &mut Context<'_, '_>, name: &str, aws: &Aws) {
+    cx.out.event(&json!({"event": "phase", "phase": name, "at": date(aws.now_s())}));
+}
+
+fn refuse(cx: &mut Context<'_, '_>, block: Block, exit: Exit) -> Exit {
+    cx.out.event(&block.event());
+    let text = block.text(cx.out.paint_err);
+    cx.out.err(text);
+    exit
+}
+
+/// Writes the evidence as far as there is any.
+fn keep(args: &args::Drill, document: &Value) -> Result<(), Error> {
+    match &args.evidence {
+        Some(path) => {
+            evidence::write(path, document).map_err(|source| Error::File { what: "write", path: path.clone(), source })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Who runs it.
+fn actor(args: &args::Drill) -> String {
+    let user = || ["USER", "LOGNAME"].iter().find_map(std::env::var_os);
+    let actor = args.actor.clone().or_else(user);
+    actor.map_or_else(|| "somebody".to_owned(), |actor| actor.to_string_lossy().into_owned())
+}
+
+impl Fault {
+    /// As it is given on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Fault::Region => "region",
+            Fault::Service => "service",
+            Fault::Instance => "instance",
+        }
+    }
+}

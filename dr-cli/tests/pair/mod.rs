@@ -1,0 +1,55 @@
+//! A small site in two regions with a failover pair, and how its commands are run.
+
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+
+use std::path::Path;
+
+use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, ValidatedCertificate};
+use dr_aws::regions::{UsEast1, UsWest2};
+use dr_aws::route53::HostedZone;
+use dr_core::{BuildErrors, Global, Stack, cidr};
+use serde_json::Value;
+
+/// The name that both regions answer, kept for this many seconds.
+fn with_ttl(ttl_s: u32) -> Result<Stack, BuildErrors> {
+    Stack::build("shop", |stack| {
+        let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
+        let zone = global.add("zone", HostedZone::new("example.com"));
+        let name = "origin.example.com";
+        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+        let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
+        let standby = SecureApi::new(cidr!("10.1.0.0/16"));
+        let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
+        let origin = global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby).cname(ttl_s));
+        global.add("edge", Edge::new("www.example.com", zone.id, &origin));
+        global.add("notifier", Notifier::new(&primary, &standby).email("oncall@example.com"));
+    })
+}
+
+/// The site.
+pub fn pair() -> Result<Stack, BuildErrors> {
+    with_ttl(30)
+}
+
+/// The site, whose name's answer is kept for half an hour.
+pub fn slow_pair() -> Result<Stack, BuildErrors> {
+    with_ttl(1800)
+}
+
+/// Runs a command: exit code, output, error output.
+pub fn run<O>(program: fn() -> Result<Stack<O>, BuildErrors>, dir: &Path, args: &[&str]) -> (u8, String, String)
+where
+    O: dr_core::Inputs + 'static,
+    O::Args: serde::Serialize,
+{
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let args = [args, &["--state", dir.to_str().expect("a path of letters")]].concat();
+    let code = dr_cli::run(program, args, &mut out, &mut err);
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (code, text(out), text(err))
+}
+
+/// The last event.
+pub fn done(out: &str) -> Value {
+    serde_json::from_str(out.lines().last().expect("there is a last line")).expect("it is JSON")
+}

@@ -1,0 +1,218 @@
+//! Two regions beside each other, and what the catalogue finds in them.
+#![cfg(feature = "sim")]
+
+pub mod common;
+
+use std::path::Path;
+
+use common::{Shape, meddle};
+use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, SiteHandle, ValidatedCertificate};
+use dr_aws::ec2::{AclEntry, Direction, NetworkAcl, Port};
+use dr_aws::regions::{EuWest1, UsEast1, UsWest2};
+use dr_aws::route53::HostedZone;
+use dr_core::{BuildErrors, Builder, Global, Node, Region, Scope, Stack, cidr};
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+/// A network ACL around the private subnets; without the last entry answers do not come back out.
+fn filter<R: Region>(scope: &Scope<'_, R>, site: &SiteHandle<R>, answers: bool) {
+    let anywhere = cidr!("0.0.0.0/0");
+    let acl = NetworkAcl::new(site.service.network.vpc)
+        .entry(AclEntry::allow(100, Direction::Ingress, Port::all(), anywhere))
+        .entry(AclEntry::allow(100, Direction::Egress, Port::tcp(80), anywhere))
+        .entry(AclEntry::allow(105, Direction::Egress, Port::tcp(443), anywhere));
+    let back = AclEntry::allow(110, Direction::Egress, Port::tcp_range(1024, 65535), anywhere);
+    let acl = if answers { acl.entry(back) } else { acl };
+    scope.add("acl", site.service.network.private.iter().fold(acl, |acl, subnet| acl.subnet(*subnet)));
+}
+
+/// The two-region site: with or without notifications, and changed.
+fn site(stack: &Builder, told: bool, answers: bool) {
+    let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
+    let zone = global.add("zone", HostedZone::new("example.com"));
+    let name = "origin.example.com";
+    let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+    let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
+    let standby = SecureApi::new(cidr!("10.1.0.0/16"));
+    let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
+    filter(&east, &primary, true);
+    filter(&west, &standby, answers);
+    let origin = global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby));
+    global.add("edge", Edge::new("www.example.com", zone.id, &origin));
+    if told {
+        global.add("notifier", Notifier::new(&primary, &standby).email("oncall@example.com"));
+    }
+}
+
+fn sound() -> Result<Stack, BuildErrors> {
+    Stack::build("shop", |stack| site(stack, true, true))
+}
+
+fn run<O>(
+    program: impl Fn() -> Result<Stack<O>, BuildErrors> + 'static,
+    dir: &Path,
+    args: &[&str],
+) -> (u8, String, String)
+where
+    O: dr_core::Inputs + 'static,
+    O::Args: serde::Serialize,
+{
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let args = [args, &["--state", dir.to_str().expect("a path of letters")]].concat();
+    let code = dr_cli::run(program, args, &mut out, &mut err);
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (code, text(out), text(err))
+}
+
+fn events(out: &str) -> Vec<Value> {
+    out.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect()
+}
+
+#[test]
+fn equal_regions_do_not_differ_in_the_program_nor_as_deployed() {
+    let dir = tempdir().unwrap();
+    let (code, out, err) = run(sound, dir.path(), &["parity"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("✓ parity: ") && out.ends_with(" pairs, no difference\n"), "{out}");
+    let (code, _, err) = run(sound, dir.path(), &["deploy"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, out, err) = run(sound, dir.path(), &["parity", "--json"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let events = events(&out);
+    let done = &events[0];
+    assert_eq!((events.len(), &done["event"], &done["command"]), (1, &json!("done"), &json!("parity")));
+    assert_eq!((&done["differences"], &done["pairs"]), (&json!(0), &done["deployed_pairs"]));
+}
+
+/// F19: the network ACL of the standby does not let answers back out.
+#[test]
+fn the_entry_that_the_standbys_acl_lacks_is_named() {
+    let dir = tempdir().unwrap();
+    let deaf = || Stack::<()>::build("shop", |stack| site(stack, true, false));
+    let (code, out, err) = run(deaf, dir.path(), &["parity"]);
+    assert_eq!(code, 3, "{err}");
+    let pairs = out.lines().last().unwrap().split(' ').nth(1).unwrap();
+    insta::assert_snapshot!(out.replace(pairs, "N"), @r"
+    has to be the same
+      ✗ us-west-2/acl  egress entry 110
+          us-east-1  allow tcp 1024-65535 to 0.0.0.0/0 (wider)
+          us-west-2  (none)
+          the standby stops what the primary lets through
+    parity: N pairs, 1 error
+    ");
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    // The catalogue finds it without its twin as well, and nothing is deployed with it.
+    let (code, out, _) = run(deaf, dir.path(), &["check"]);
+    assert_eq!(code, 3);
+    assert!(out.contains("error[nacl-ephemeral] us-west-2/acl: it stops the way back"), "{out}");
+    assert!(out.contains("error[parity-must-match] us-west-2/acl"), "{out}");
+    for command in ["plan", "deploy"] {
+        let (code, _, err) = run(deaf, dir.path(), &[command]);
+        assert!(code == 3 && err.contains("error[nacl-ephemeral] us-west-2/acl"), "{command}: {err}");
+    }
+}
+
+/// What is made by hand in one region is seen beside its twin, and what is only in the program not.
+#[test]
+fn a_change_in_one_region_is_a_difference_as_deployed() {
+    let dir = tempdir().unwrap();
+    let shape = Shape::new();
+    assert_eq!(shape.run(dir.path(), &["parity"]).text(), "✓ parity: 3 pairs, no difference\n--- exit 0");
+    assert_eq!(shape.run(dir.path(), &["deploy"]).code, 0);
+    assert_eq!(
+        shape.run(dir.path(), &["parity"]).text(),
+        "✓ parity: 3 pairs, 3 as deployed, no difference\n--- exit 0"
+    );
+    meddle(dir.path(), |items| {
+        let shelf = items.values_mut().find(|item| item["address"] == "west-1/copy.shelf[1]").expect("it is deployed");
+        shelf["args"]["size"] = 9.into();
+    });
+    insta::assert_snapshot!(shape.run(dir.path(), &["parity"]).text(), @r"
+    has to be the same
+      ✗ west-1/copy.shelf[1]  size  (as deployed)
+          east-1  1
+          west-1  9
+          the standby does not do what the primary does
+    parity: 3 pairs, 3 as deployed, 1 error
+    --- exit 3
+    ");
+    let ran = shape.run(dir.path(), &["parity", "--json"]);
+    let events = ran.events();
+    assert_eq!((ran.code, events.len()), (3, 2));
+    assert_eq!(
+        events[0],
+        json!({
+            "event": "difference", "seen": "cloud", "class": "must_match", "severity": "error", "type": "toy.store.thing",
+            "primary": "east-1/main.shelf[1]", "standby": "west-1/copy.shelf[1]", "attribute": "size",
+            "primary_value": 1, "standby_value": 9, "wider": null, "why": "the standby does not do what the primary does",
+        })
+    );
+    assert_eq!((&events[1]["errors"], &events[1]["deployed_pairs"]), (&json!(1), &json!(3)));
+}
+
+#[test]
+fn what_is_gone_from_one_region_is_missing() {
+    let dir = tempdir().unwrap();
+    let shape = Shape::new();
+    assert_eq!(shape.run(dir.path(), &["deploy"]).code, 0);
+    meddle(dir.path(), |items| items.retain(|_, item| item["address"] != "west-1/copy.shelf[1]"));
+    let ran = shape.run(dir.path(), &["parity"]);
+    assert!(ran.code == 3 && ran.out.contains("west-1/copy.shelf[1] is not deployed"), "{ran:?}");
+}
+
+#[test]
+fn one_region_has_nothing_to_be_compared_with() {
+    let dir = tempdir().unwrap();
+    let alone = || {
+        Stack::<()>::build("api", |stack| {
+            stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16")));
+        })
+    };
+    let (code, _, err) = run(alone, dir.path(), &["parity"]);
+    assert!(code == 2 && err.contains("in one region only"), "{err}");
+}
+
+#[test]
+fn an_error_of_the_catalogue_refuses_a_deploy_and_nothing_else() {
+    let dir = tempdir().unwrap();
+    assert_eq!(run(sound, dir.path(), &["deploy"]).0, 0);
+    let silent = || Stack::<()>::build("shop", |stack| site(stack, false, true));
+    for command in ["plan", "deploy"] {
+        let (code, _, err) = run(silent, dir.path(), &[command]);
+        assert!(code == 3 && err.contains("error[alarm-per-hc] global/primary.health_check"), "{command}: {err}");
+    }
+    let (code, out, _) = run(silent, dir.path(), &["check", "--json"]);
+    let done = events(&out).pop().unwrap();
+    assert_eq!((code, &done["errors"], &done["warnings"]), (3, &json!(2), &json!(1)), "{out}");
+    for command in ["status", "drift", "rto", "permissions"] {
+        assert_eq!(run(silent, dir.path(), &[command]).0, 0, "{command}");
+    }
+    assert_eq!(run(silent, dir.path(), &["destroy", "--yes"]).0, 0);
+}
+
+#[test]
+fn a_waiver_accepts_and_a_program_that_gives_the_catalogue_itself_hears_it_once() {
+    let dir = tempdir().unwrap();
+    let program = |own: bool| {
+        move || {
+            Stack::<()>::build("shop", move |stack| {
+                site(stack, false, true);
+                if own {
+                    stack.rule(dr_aws::checks::catalogue);
+                }
+                stack.transform(|node: &mut Node| {
+                    if node.schema.type_name == "aws.route53.health_check" {
+                        node.waivers.push(("alarm-per-hc".to_owned(), "somebody looks at it".to_owned()));
+                    }
+                });
+            })
+        }
+    };
+    let (code, out, err) = run(program(false), dir.path(), &["check"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("accepted: somebody looks at it"), "{out}");
+    assert_eq!(run(program(true), dir.path(), &["check"]).1, out);
+    // The warning about the second region is said before a plan is made, and what is accepted is not said again.
+    let (code, _, err) = run(program(false), dir.path(), &["plan"]);
+    assert!(code == 0 && err.contains("warning[alarm-second-region]") && !err.contains("alarm-per-hc"), "{err}");
+}
