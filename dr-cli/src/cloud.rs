@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::driver::Clock;
-use dr_core::{BoxFuture, CloudError, Registry};
+use dr_core::{BoxFuture, CloudError, Graph, Registry};
 
 /// A future that stays on its thread.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -44,6 +44,15 @@ pub trait Cloud: Send + Sync {
     /// # Errors
     /// What is wrong with the credentials or the endpoint, with a hint. Default: no account, never fails.
     fn identify(&self) -> BoxFuture<'_, Result<Option<String>, CloudError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Which rights the credentials lack for a program, as far as that can be told beforehand; `None` when it cannot. Asked before
+    /// something is changed, and only warned of. Default: it cannot be told.
+    ///
+    /// # Errors
+    /// The question was not answered.
+    fn missing_rights<'a>(&'a self, _graph: &'a Graph) -> BoxFuture<'a, Result<Option<Vec<String>>, CloudError>> {
         Box::pin(async { Ok(None) })
     }
 

@@ -77,6 +77,25 @@ fn a_deploy_shows_its_plan_its_steps_and_its_outputs() {
 }
 
 #[test]
+fn missing_rights_are_warned_of_before_something_is_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let poor = Shape { lacks: &["toy:Paint", "toy:Sell"], ..Shape::new() };
+    let ran = poor.run(dir.path(), &["deploy"]);
+    insta::assert_snapshot!(ran.err.lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+    warning: the policies of these credentials do not allow 2 actions on all resources:
+      toy:Paint, toy:Sell
+      hint: `permissions` prints the policy that the program needs
+    ");
+    assert_eq!(ran.code, 0, "it is a warning");
+    let again = poor.run(dir.path(), &["deploy"]);
+    assert!(!again.err.contains("toy:Paint"), "nothing is changed: {}", again.err);
+    let dir = tempfile::tempdir().unwrap();
+    let events = poor.run(dir.path(), &["deploy", "--json"]).events();
+    let event = events.iter().find(|event| event["event"] == "missing_rights").expect("machines are told");
+    assert_eq!(event["actions"], serde_json::json!(["toy:Paint", "toy:Sell"]));
+}
+
+#[test]
 fn what_is_destructive_needs_a_yes() {
     let dir = deployed();
     let changed = Shape { color: Some("green"), size: 2, shelves: 1, ..Shape::new() };

@@ -5,7 +5,7 @@ use std::env;
 use std::sync::Arc;
 
 use dr_core::driver::{Clock, SystemClock};
-use dr_core::{BoxFuture, CloudError, Registry};
+use dr_core::{BoxFuture, CloudError, Graph, Registry};
 
 use super::{Answer, Cloud, Detail, http};
 use crate::error::Error;
@@ -96,6 +96,10 @@ impl Cloud for Real {
 
     fn identify(&self) -> BoxFuture<'_, Result<Option<String>, CloudError>> {
         Box::pin(async { self.aws.identity().await.map(|identity| Some(identity.account)).map_err(explained) })
+    }
+
+    fn missing_rights<'a>(&'a self, graph: &'a Graph) -> BoxFuture<'a, Result<Option<Vec<String>>, CloudError>> {
+        Box::pin(async { self.aws.missing_rights(&dr_aws::permissions::actions(graph)).await })
     }
 
     fn refresh_begins(&self, detail: Detail) {

@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::{apply, outputs};
 use crate::args::{self, OnFailure};
-use crate::cloud::Detail;
+use crate::cloud::{Detail, drive};
 use crate::context::{Context, Opened};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::text::plural;
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Deploy) -> Result<Exit, Error> {
     // First the lock: the saved world of a simulator is read under it as well.
@@ -41,6 +42,9 @@ async fn deploy(
         }
     };
     apply::approve(cx, &plan).await?;
+    if !plan.is_empty() {
+        rights(cx, opened).await?;
+    }
     let applied = apply::apply(cx, opened, &session, store, plan).await?;
     let exit = apply::conclude(cx, opened, &applied, "deploy");
     if let Applied::Ran { plan, report, state } = &applied
@@ -54,6 +58,26 @@ async fn deploy(
         outputs::print(cx, &state, false)?;
     }
     Ok(exit)
+}
+
+/// Warns of rights that the credentials seem to lack: half a deploy later is a bad time to hear of it.
+async fn rights(cx: &mut Context<'_, '_>, opened: &Opened) -> Result<(), Error> {
+    let asked = drive(&*opened.cloud, opened.cloud.missing_rights(cx.graph()));
+    match cx.or_cancelled(asked).await? {
+        Ok(Some(missing)) if !missing.is_empty() => {
+            cx.out.event(&json!({"event": "missing_rights", "actions": missing}));
+            let warning = cx.out.paint_err.yellow("warning");
+            cx.out.note(format!(
+                "{warning}: the policies of these credentials do not allow {} on all resources:\n  {}\n  \
+                 hint: `permissions` prints the policy that the program needs",
+                plural(missing.len(), "action"),
+                missing.join(", "),
+            ));
+        }
+        Ok(_) => {}
+        Err(error) => cx.out.note(format!("whether the credentials have all rights could not be asked: {error}")),
+    }
+    Ok(())
 }
 
 fn load(cx: &Context<'_, '_>, path: &Path, state: &State) -> Result<Plan, Error> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use dr_cli::{Answer, Cloud, Program};
 use dr_core::driver::{Cancel, Clock, SystemClock};
 use dr_core::{
-    Address, Anywhere, BoxFuture, BuildErrors, Class, CloudError, ConstructExt as _, Cx, Finding, Found, Global,
+    Address, Anywhere, BoxFuture, BuildErrors, Class, CloudError, ConstructExt as _, Cx, Finding, Found, Global, Graph,
     Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Region, Registry, Resource, Scan, Settled, Severity,
     Stack, Wanted, id, region, text,
 };
@@ -110,6 +110,8 @@ pub struct Shape {
     pub cancel: Option<Cancel>,
     /// The cloud cannot be opened.
     pub locked_out: bool,
+    /// Rights that the credentials lack.
+    pub lacks: &'static [&'static str],
 }
 
 impl Shape {
@@ -312,6 +314,11 @@ impl Cloud for Toy {
 
     fn identify(&self) -> BoxFuture<'_, Result<Option<String>, CloudError>> {
         Box::pin(async { Ok(Some("42".to_owned())) })
+    }
+
+    fn missing_rights<'a>(&'a self, _: &'a Graph) -> BoxFuture<'a, Result<Option<Vec<String>>, CloudError>> {
+        let lacks = self.world.shape.lacks;
+        Box::pin(async move { Ok(Some(lacks.iter().map(ToString::to_string).collect())) })
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {

@@ -41,7 +41,7 @@ async fn run(side: Side) -> Vec<Step> {
 }
 
 #[test]
-#[ignore = "needs Python: run with --run-ignored"]
+#[ignore = "needs Python: wire/setup"]
 fn simulator_and_emulator_differ_where_the_table_says_so() {
     // Unoptimised, the futures of a hundred calls need more than the two megabytes of a test's thread.
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(compare).expect("a thread can be started");
@@ -50,7 +50,7 @@ fn simulator_and_emulator_differ_where_the_table_says_so() {
 
 fn compare() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let emulator = Emulator::start(0.0005, 0.0);
+    let emulator = Emulator::start(0.01, 0.0);
     let (simulated, emulated) = runtime.block_on(async {
         let simulated = run(Side::Simulator(dr_sim::Aws::new(1))).await;
         let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "wire test"));
