@@ -55,7 +55,7 @@ fn compare() {
         let simulated = run(Side::Simulator(dr_sim::Aws::new(1))).await;
         let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "wire test"));
         let aws = dr_aws::Aws::builder().credentials(credentials).endpoint_url(emulator.url());
-        (simulated, run(Side::Emulator(aws.rates(Rates::unlimited()).build())).await)
+        (simulated, run(Side::Emulator(Box::new(aws.rates(Rates::unlimited()).build()))).await)
     });
     let names = |steps: &[Step]| steps.iter().map(|step| step.name).collect::<Vec<_>>();
     assert_eq!(names(&simulated), names(&emulated), "the script does not depend on the answers");

@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Where the calls go.
 pub(crate) enum Side {
     Simulator(dr_sim::Aws),
-    Emulator(dr_aws::Aws),
+    Emulator(Box<dr_aws::Aws>),
 }
 
 /// What was answered.
