@@ -1,8 +1,8 @@
 //! How fast the simulated account is, in seconds of the machine: one JSON line for each measurement.
 //!
 //! ```sh
-//! cargo bench -p dr-sim                               # optimised; the first build takes ten minutes on two cores
-//! cargo bench -p dr-sim --profile dev                 # as tests have it
+//! cargo bench -p dr-sim --bench data_plane                 # optimised; the first build takes ten minutes on two cores
+//! cargo bench -p dr-sim --bench data_plane --profile dev   # as tests have it
 //! ```
 //!
 //! `deploy` is the two-region site into an empty account; `requests` are users of it, through CloudFront to an instance, with
