@@ -77,7 +77,8 @@ impl Checked {
     fn of(built: Box<dyn Built>) -> Self {
         let mut findings = built.findings().to_vec();
         // A program may have the catalogue among its own rules.
-        let known = |finding: &Finding| findings.iter().any(|it| (&it.id, &it.address) == (&finding.id, &finding.address));
+        let known =
+            |finding: &Finding| findings.iter().any(|it| (&it.id, &it.address) == (&finding.id, &finding.address));
         let further: Vec<_> = dr_aws::checks::catalogue(built.graph()).into_iter().filter(|it| !known(it)).collect();
         findings.extend(further);
         findings.sort_by(|a, b| (b.severity, &a.address, &a.id).cmp(&(a.severity, &b.address, &b.id)));

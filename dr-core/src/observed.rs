@@ -146,7 +146,8 @@ impl Observed {
         }
         // Without tags an object is found for everything that has its natural key. When a resource has another name in the
         // program now, that is the old name as well as the new one; and it is one object.
-        let key = |seen: &Seen<'_>| (seen.type_name.to_owned(), seen.region.to_owned(), value::canonical(&seen.data.outputs));
+        let key =
+            |seen: &Seen<'_>| (seen.type_name.to_owned(), seen.region.to_owned(), value::canonical(&seen.data.outputs));
         let mut known: BTreeMap<_, Vec<&FoundData>> = BTreeMap::new();
         if !unknown.is_empty() {
             found.values().flatten().for_each(|seen| known.entry(key(seen)).or_default().push(seen.data));
