@@ -4,7 +4,7 @@
 //! These tests need Python (`wire/setup`), so a stock toolchain passes `cargo test` without them:
 //!
 //! ```text
-//! cargo nextest run -p dr-aws --test wire_site --run-ignored only
+//! cargo test -p dr-aws --test wire_site -- --ignored
 //! ```
 #![cfg(all(
     feature = "acm",

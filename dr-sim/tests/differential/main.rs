@@ -6,7 +6,7 @@
 //! It needs Python (`wire/setup`), so a stock toolchain passes `cargo test` without it:
 //!
 //! ```text
-//! wire/setup && cargo nextest run -p dr-sim --run-ignored only
+//! wire/setup && cargo test -p dr-sim --tests -- --ignored
 //! ```
 #![expect(clippy::print_stdout, reason = "the comparison is for whoever runs the test")]
 
