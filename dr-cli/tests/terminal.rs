@@ -83,6 +83,8 @@ fn every_command_fits_on_forty_columns() {
     for args in [
         &["drill", "--hold", "10"][..],
         &["rto"],
+        &["check"],
+        &["parity"],
         &["plan"],
         &["status"],
         &["verify"],

@@ -6,6 +6,7 @@ use dr_core::{Finding, Severity};
 use crate::context::Context;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::out::Paint;
 use crate::render;
 use crate::text::plural;
 
@@ -23,7 +24,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     cx.tell("warnings", warnings);
     cx.tell("waived", waived);
     let mark = if errors + warnings == 0 { cx.out.paint.green("✓ ") } else { String::new() };
-    let mut text = format!("{mark}{} checked: ", plural(graph.len(), "resource"));
+    let mut text = format!("{} checked: ", plural(graph.len(), "resource"));
     text.push_str(&match (errors, warnings) {
         (0, 0) => "nothing found".to_owned(),
         (0, w) => plural(w, "warning"),
@@ -32,7 +33,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     if waived > 0 {
         text.push_str(&format!(", {waived} accepted"));
     }
-    cx.out.line(text);
+    cx.out.para(&mark, &text, Paint::plain);
     Ok(if errors > 0 { Exit::Program } else { Exit::Done })
 }
 
