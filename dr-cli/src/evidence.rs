@@ -6,7 +6,8 @@
 //!
 //! | part | its digest | the one before |
 //! |---|---|---|
-//! | `prediction` | `prediction_sha256` | none: an empty text |
+//! | everything before `prediction_sha256`, as one object | – | none: an empty text |
+//! | `prediction` | `prediction_sha256` | that of the part before |
 //! | each observation, without `sha256` | its `sha256` | that of the one before it, `prediction_sha256` for the first |
 //! | `review` | `sha256` | that of the last observation |
 //!
@@ -38,7 +39,8 @@ pub(crate) fn announced(header: &Value, prediction: &Value) -> Value {
     if let (Value::Object(document), Value::Object(header)) = (&mut document, header) {
         document.extend(header.clone());
     }
-    document["prediction_sha256"] = link("", prediction).into();
+    let digest = link(&link("", &document), prediction);
+    document["prediction_sha256"] = digest.into();
     document["prediction"] = prediction.clone();
     document
 }
@@ -94,11 +96,14 @@ mod tests {
     #[test]
     fn a_part_that_is_changed_changes_the_last_digest() {
         let seen = |at_s: f64| vec![Observation { at_s, sight: Sight::Dns { region: None } }; 2];
-        let digest = |prediction: Value, seen: &[Observation], review: Value| {
-            complete(announced(&json!({}), &prediction), seen, &review)["sha256"].as_str().unwrap().to_owned()
+        let digest_of = |actor: &str, prediction: Value, seen: &[Observation], review: Value| {
+            let document = announced(&json!({"actor": actor}), &prediction);
+            complete(document, seen, &review)["sha256"].as_str().unwrap().to_owned()
         };
+        let digest = |prediction: Value, seen: &[Observation], review: Value| digest_of("ci", prediction, seen, review);
         let first = digest(json!({"a": 1, "b": [2]}), &seen(1.0), json!("passed"));
         assert_eq!(first, digest(json!({"b": [2], "a": 1}), &seen(1.0), json!("passed")), "the order of keys is none");
+        assert_ne!(first, digest_of("me", json!({"a": 1, "b": [2]}), &seen(1.0), json!("passed")));
         assert_ne!(first, digest(json!({"a": 1, "b": [3]}), &seen(1.0), json!("passed")));
         assert_ne!(first, digest(json!({"a": 1, "b": [2]}), &seen(1.1), json!("passed")));
         assert_ne!(first, digest(json!({"a": 1, "b": [2]}), &seen(1.0), json!("failed")));

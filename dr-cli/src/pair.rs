@@ -14,6 +14,9 @@ use crate::text::seconds;
 /// How long resolvers keep the answer of an alias, in seconds: 60 for load balancers, and assumed to be 60 for API Gateway, of
 /// which AWS publishes none.
 const ALIAS_TTL_S: f64 = 60.0;
+/// The kind of a health check that counts others. It has the times of its children added up, which is not modelled, and no number
+/// is better than a wrong one.
+const CALCULATED: &str = "calculated";
 
 /// A name with several answers, and all that its failover depends on.
 pub(crate) struct Pair<'g> {
@@ -38,6 +41,8 @@ pub(crate) struct Pair<'g> {
     pub(crate) ttl_s: f64,
     timers: Option<OriginTimers>,
     failover: Failover,
+    /// What keeps the model from saying anything.
+    unpredicted: Option<String>,
 }
 
 impl<'g> Pair<'g> {
@@ -47,7 +52,7 @@ impl<'g> Pair<'g> {
         for node in graph.nodes_of("aws.route53.record_set") {
             let Some(routing) = node.inputs.get("routing").and_then(Value::as_object) else { continue };
             let policy = routing.keys().next().map_or("", String::as_str);
-            let name = text(node, "name").map_or_else(|| node.address.to_string(), str::to_owned);
+            let name = name_of(graph, node.inputs.get("name")).unwrap_or_else(|| node.address.to_string());
             names.entry((name, policy)).or_default().push(node);
         }
         names.into_iter().filter_map(|((name, policy), records)| Pair::of(graph, name, policy, &records)).collect()
@@ -63,6 +68,8 @@ impl<'g> Pair<'g> {
         };
         let check = referred(graph, primary.inputs.get("health_check"));
         let (signal, probe, noticed) = signal(graph, primary, check);
+        let kind = check.and_then(|check| text(check, "kind")).filter(|kind| *kind == CALCULATED);
+        let unpredicted = kind.map(|kind| format!("health checks of kind {kind}"));
         let standby_is = match standby {
             None => Standby::Missing,
             Some(record) if referred(graph, record.inputs.get("health_check")).is_none() => Standby::Unchecked,
@@ -89,6 +96,7 @@ impl<'g> Pair<'g> {
             ttl_s,
             timers,
             failover,
+            unpredicted,
         })
     }
 
@@ -112,6 +120,9 @@ impl<'g> Pair<'g> {
             (None, _) => Path { ttl_s: self.ttl_s, ..Path::default() },
         };
         let incident = match (self.probe, mode) {
+            _ if self.unpredicted.is_some() => {
+                Err(Refusal::NotModelled { what: self.unpredicted.clone().unwrap_or_default() })
+            }
             (Some(kind), Some(mode)) => Incident::seen(kind, mode),
             // An alarm does not probe.
             _ => Ok(ProbeTime::exactly(0.0).into()),
@@ -167,13 +178,18 @@ fn referred<'g>(graph: &'g Graph, value: Option<&Value>) -> Option<&'g Node> {
     found
 }
 
-/// The name of a distribution's origin: a text, or the name of the record that it refers to.
+/// The name of a distribution's origin.
 fn origin_of(graph: &Graph, edge: &Node) -> Option<String> {
-    let domain = edge.inputs.get("origin")?.get("domain")?;
-    domain.as_str().map(str::to_owned).or_else(|| {
-        let record = referred(graph, Some(domain))?;
-        text(record, "name").map(str::to_owned)
-    })
+    name_of(graph, edge.inputs.get("origin")?.get("domain"))
+}
+
+/// A name in DNS: a text, or that of the resource it refers to. Neither letter case nor a last dot makes it another one.
+fn name_of(graph: &Graph, value: Option<&Value>) -> Option<String> {
+    let name = value?.as_str().or_else(|| {
+        let node = referred(graph, value)?;
+        text(node, "name").or_else(|| text(node, "domain"))
+    })?;
+    Some(name.trim_end_matches('.').to_ascii_lowercase())
 }
 
 /// The timers of a distribution towards its origin.
@@ -222,7 +238,9 @@ fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option
     );
     match probe {
         Some(_) => (Signal::Watched(Detection::health_check(interval_s, threshold)), probe, words),
-        // A calculated check has the sum of its children's times; that is not modelled, and no number is better than a wrong one.
-        None => (Signal::None, None, format!("{at}: a check of kind {kind}, which is not predicted")),
+        None => {
+            let words = format!("{at}: a check of kind {kind}, which is not predicted");
+            (Signal::Watched(Detection::health_check(interval_s, threshold)), None, words)
+        }
     }
 }

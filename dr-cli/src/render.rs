@@ -243,11 +243,12 @@ fn slowest<'p>(plan: &'p Plan, path: &[StepId]) -> Vec<&'p Step> {
 /// What somebody else did to a resource.
 pub(crate) fn drift_lines(out: &mut Out<'_>, drift: &Drift) {
     let what = match &drift.kind {
-        DriftKind::Gone => "was deleted by somebody else",
-        DriftKind::Unknown => "was found by its ownership and taken in",
-        DriftKind::Broken => "exists and will never work",
-        DriftKind::Changed(_) => "was changed by somebody else",
-        _ => "differs from what is recorded",
+        DriftKind::Gone => "was deleted by somebody else".to_owned(),
+        DriftKind::Unknown => "was found by its ownership and taken in".to_owned(),
+        DriftKind::Broken => "exists and will never work".to_owned(),
+        DriftKind::Changed(_) => "was changed by somebody else".to_owned(),
+        DriftKind::Misnamed(old) => format!("still carries the name {old}"),
+        _ => "differs from what is recorded".to_owned(),
     };
     let sign = out.paint.yellow("!");
     out.line(format!("{sign} {} {what}", drift.address));

@@ -332,7 +332,9 @@ impl<'a> Watch<'a> {
     pub(crate) fn served_by(&self, region: &str, from_s: f64, to_s: f64) -> (usize, usize) {
         let asked = self.seen.iter().filter(|seen| seen.at_s >= from_s && seen.at_s < to_s);
         let by: Vec<Option<&str>> = asked.filter_map(Observation::answered_by).collect();
-        (by.len(), by.iter().filter(|by| **by == Some(region)).count())
+        // Whoever has no answer yet was not served.
+        let hanging = self.asking.as_ref().is_some_and(|(at_s, _)| (from_s..to_s).contains(at_s));
+        (by.len() + usize::from(hanging), by.iter().filter(|by| **by == Some(region)).count())
     }
 }
 

@@ -118,7 +118,12 @@ fn the_evidence_is_a_chain_that_anybody_can_check() {
     };
     let dir = deployed();
     let (_, out, evidence) = drill(dir.path(), &["--hold", "10"]);
-    let mut last = link("", &evidence["prediction"]);
+    let mut header = evidence.clone();
+    for later in ["prediction_sha256", "prediction", "observations", "review", "sha256"] {
+        header.as_object_mut().unwrap().remove(later).expect(later);
+    }
+    assert_eq!((&header["actor"], &header["cloud"]), (&Value::from("ci"), &Value::from("sim")));
+    let mut last = link(&link("", &header), &evidence["prediction"]);
     assert_eq!(evidence["prediction_sha256"], last);
     assert!(out.contains(&format!("sha256 {last}")), "it is said before anything is broken: {out}");
     let observations = evidence["observations"].as_array().unwrap();

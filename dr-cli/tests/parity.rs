@@ -160,6 +160,39 @@ fn what_is_gone_from_one_region_is_missing() {
     assert!(ran.code == 3 && ran.out.contains("west-1/copy.shelf[1] is not deployed"), "{ran:?}");
 }
 
+/// A difference that the program has and accepts is one in the cloud too; another one in its place is nobody's choice.
+#[test]
+fn what_is_accepted_in_the_program_is_not_accepted_with_other_values_in_the_cloud() {
+    let dir = tempdir().unwrap();
+    let with = |group: &'static str| {
+        move || {
+            Stack::<()>::build("shop", move |stack| {
+                site(stack, true, true);
+                stack.transform(move |node: &mut Node| {
+                    if node.address.as_str() == "us-west-2/standby.server[0].instance" {
+                        let further = json!({"$ref": format!("us-west-2/standby.{group}#id")});
+                        node.inputs["groups"].as_array_mut().expect("a list").push(further);
+                        node.waivers.push(("parity-must-match".to_owned(), "it is looked at".to_owned()));
+                    }
+                });
+            })
+        }
+    };
+    assert_eq!(run(with("link_group"), dir.path(), &["deploy"]).0, 0);
+    let told = |group: &'static str| {
+        let (code, out, err) = run(with(group), dir.path(), &["parity", "--json"]);
+        let of = |event: &Value| (event["seen"].clone(), event["attribute"].clone(), event["accepted"].clone());
+        let mut events = events(&out);
+        let done = events.pop().expect("there is a last event");
+        assert_eq!(done["accepted"], json!(1), "{out}{err}");
+        (code, events.iter().map(of).collect::<Vec<_>>())
+    };
+    let accepted = (json!("program"), json!("groups"), json!("it is looked at"));
+    assert_eq!(told("link_group"), (0, vec![accepted.clone()]));
+    let other = (json!("cloud"), json!("groups"), Value::Null);
+    assert_eq!(told("alb.group"), (3, vec![accepted, other]));
+}
+
 #[test]
 fn one_region_has_nothing_to_be_compared_with() {
     let dir = tempdir().unwrap();

@@ -5,7 +5,8 @@ mod pair;
 
 use dr_aws::constructs::SecureApi;
 use dr_aws::regions::EuWest1;
-use dr_core::{BuildErrors, Output, Stack, cidr};
+use dr_aws::route53::{FailoverRole, HealthCheck, HostedZone, RecordSet};
+use dr_core::{BuildErrors, Global, Output, Stack, cidr};
 use pair::{done, pair, run};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -95,6 +96,32 @@ fn a_failover_is_predicted_from_the_program_alone() {
     assert_eq!(run(pair, dir.path(), &["rto", "--target", "300"]).0, 0);
     let (code, _, err) = run(api, dir.path(), &["rto"]);
     assert!(code == 2 && err.contains("no records among which Route 53 chooses"), "{err}");
+}
+
+/// A check that counts others is no lack of a check, and names are those of DNS.
+#[test]
+fn what_is_not_modelled_is_not_called_wrong() {
+    fn counted() -> Result<Stack, BuildErrors> {
+        Stack::build("counted", |stack| {
+            let global = stack.region(Global);
+            let zone = global.add("zone", HostedZone::new("example.com"));
+            for (role, set, name) in [
+                (FailoverRole::Primary, "one", "api.example.com"),
+                (FailoverRole::Secondary, "two", "API.example.com."),
+            ] {
+                let probe = global.add(format!("probe_{set}"), HealthCheck::https(format!("{set}.example.com")));
+                let check = global.add(format!("check_{set}"), HealthCheck::calculated([probe.id], 1));
+                let record = RecordSet::cname(zone.id, name, format!("{set}.example.com"));
+                global.add(format!("record_{set}"), record.failover(role, set).health_check(check.id));
+            }
+        })
+    }
+    let dir = tempdir().unwrap();
+    let (code, out, err) = run(counted, dir.path(), &["rto", "--target", "60"]);
+    assert_eq!(code, 3, "{out}{err}");
+    assert!(out.contains("standby  global/record_two"), "one name: {out}");
+    assert!(out.contains("not predicted: health checks of kind calculated") && !out.contains("never"), "{out}");
+    assert!(err.contains("how long it takes is not predicted"), "{err}");
 }
 
 #[test]

@@ -120,7 +120,9 @@ impl Run {
     ///
     /// The state is that of the plan's start, which has to be durable already.
     #[must_use]
-    pub fn new(plan: Plan, graph: &crate::graph::Graph, limits: Limits, now: Time) -> Run {
+    pub fn new(plan: Plan, graph: &crate::graph::Graph, mut limits: Limits, now: Time) -> Run {
+        // With no place at all nothing would ever happen.
+        (limits.calls, limits.calls_per_service) = (limits.calls.max(1), limits.calls_per_service.max(1));
         let state = plan.start.clone().unwrap_or_else(|| State::new(&plan.stack, &plan.lineage));
         let mut dependents = vec![Vec::new(); plan.steps.len()];
         let mut tracks = Vec::with_capacity(plan.steps.len());

@@ -315,11 +315,11 @@ impl Plan {
         };
         let mut at_one_address: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
         self.steps.iter().for_each(|step| at_one_address.entry(&step.address).or_default().push(step));
-        // Steps without an edge between them run side by side; those of one resource may not, unless all of them delete.
+        // Steps without an edge between them run side by side; those of one resource may not, unless all of them let a copy go.
         let in_line = |steps: &Vec<&Step>| {
             let pairs =
                 steps.iter().enumerate().flat_map(|(at, later)| steps[..at].iter().map(move |first| (*first, *later)));
-            let deletes = |step: &Step| step.action == Action::Delete;
+            let deletes = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
             pairs.into_iter().all(|(first, later)| {
                 (deletes(first) && deletes(later)) || later.after.iter().any(|(before, _)| *before == first.id)
             })

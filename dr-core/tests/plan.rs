@@ -738,6 +738,26 @@ fn a_damaged_plan_file_never_panics() {
     }
 }
 
+/// The old copy goes and the current one is let go: two steps of one resource that need no order.
+#[test]
+fn a_plan_that_forgets_what_has_an_old_copy_can_be_saved() {
+    let vpc = |cidr: &'static str| {
+        east(move |east| {
+            east.add("vpc", Vpc::new(cidr).retain());
+        })
+    };
+    let mut world = deployed(&vpc("10.0.0.0/16"));
+    world.script(|called| (called.operation == Operation::Delete).then(|| Fault::refused(Class::Denied)));
+    assert!(!world.deploy(&vpc("10.9.0.0/16")).is_complete(), "the old copy stays");
+    world.script(|_| None);
+    let gone = east(|_| {});
+    let plan = world.plan(&gone).unwrap();
+    let actions: Vec<_> = plan.steps.iter().map(|step| step.action).collect();
+    assert!(actions.contains(&Action::Delete) && actions.contains(&Action::Forget), "{plan}");
+    let loaded = Plan::load(&plan.save(), &gone, &world.state()).expect("what was saved can be applied");
+    assert!(world.apply(&gone, loaded).is_complete());
+}
+
 #[test]
 fn a_plan_file_whose_steps_of_one_resource_are_not_in_line_is_refused() {
     let (before, after) = (network("10.0.1.0/24", true), network("10.0.2.0/24", true));

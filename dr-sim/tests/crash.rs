@@ -94,6 +94,7 @@ fn what_is_kept_at_a_point_is_what_a_death_there_leaves() {
         complete(run(&restarted(&start.cloud), Goal::Deploy, &program, &start.disk).await).unwrap();
         start.cloud.unwatch();
         let kept = std::mem::take(&mut *kept.lock().unwrap());
+        assert!(kept.len() > 500, "a deploy has many points: {}", kept.len());
         // A prime, so that all kinds of calls are met, before and after.
         for (point, left) in kept.iter().step_by(53) {
             let Start { cloud, disk } = Start::empty();

@@ -137,16 +137,24 @@ fn openings<'g>(view: View<'g>, groups: &'g Value, direction: &str) -> Option<Ve
     Some(openings)
 }
 
-/// Whether something lets a port through to what has some of these groups and stands in these subnets.
-fn admits<'g>(view: View<'g>, openings: &[Opening<'g>], port: u16, groups: &'g Value, subnets: &[&'g Node]) -> bool {
+/// Whether something lets a port through to what has some of these groups and stands in these subnets, a list or a single one.
+fn admits<'g>(view: View<'g>, openings: &[Opening<'g>], port: u16, groups: &'g Value, subnets: &'g Value) -> bool {
     let groups: Vec<&Node> = view.list(groups).into_iter().flatten().collect();
-    let ranges: Vec<Cidr> = subnets.iter().filter_map(|subnet| text(subnet, "cidr").parse().ok()).collect();
-    openings.iter().filter(|opening| opening.ports.contain(port)).any(|opening| match &opening.peer {
-        // A group of another program, or a prefix list, may be the right one.
-        Peer::Group(None) | Peer::Other => true,
-        Peer::Group(Some(group)) => groups.iter().any(|own| own.address == group.address),
-        Peer::Range(range) => !ranges.is_empty() && ranges.iter().all(|own| range.contains(*own)),
-    })
+    let mut ranges: Vec<Cidr> = Vec::new();
+    for opening in openings.iter().filter(|opening| opening.ports.contain(port)) {
+        match &opening.peer {
+            // A group of another program, or a prefix list, may be the right one.
+            Peer::Group(None) | Peer::Other => return true,
+            Peer::Group(Some(group)) if groups.iter().any(|own| own.address == group.address) => return true,
+            Peer::Group(Some(_)) => {}
+            Peer::Range(range) => ranges.push(*range),
+        }
+    }
+    // One rule for each subnet does as well as one for all; the range of a subnet that is written out may be the right one.
+    let own = |subnet| view.node(subnet).and_then(|subnet| text(subnet, "cidr").parse().ok());
+    let inside = |subnet| own(subnet).is_none_or(|own: Cidr| ranges.iter().any(|range| range.contains(own)));
+    let subnets = subnets.as_array().map_or(std::slice::from_ref(subnets), Vec::as_slice);
+    !ranges.is_empty() && subnets.iter().all(inside)
 }
 
 /// The way from the link to the load balancer, by the firewalls on both sides; and nobody else needs to be let in.
@@ -164,21 +172,17 @@ pub(super) fn path_link_alb(view: View<'_>, found: &mut Found) {
         if !seen.insert((link.address.to_string(), listener.address.to_string())) {
             continue;
         }
-        let subnets = |node: &'_ Node| -> Vec<&Node> {
-            let node = view.graph.get(node.address.as_str());
-            node.map(|node| view.list(&node.inputs["subnets"]).into_iter().flatten().collect()).unwrap_or_default()
-        };
         let (link_groups, alb_groups) = (&link.inputs["security_groups"], &balancer.inputs["groups"]);
         // A link without groups has the default one of the VPC, about which nothing is known here.
         let empty = link_groups.as_array().is_none_or(Vec::is_empty);
         if let Some(out) = openings(view, link_groups, "egress").filter(|_| !empty)
-            && !admits(view, &out, port, alb_groups, &subnets(balancer))
+            && !admits(view, &out, port, alb_groups, &balancer.inputs["subnets"])
         {
             let problem = format!("its groups do not let tcp {port} out to {}", balancer.address);
             found.add(link, problem, "`alb.allow_from(&link_group, Port::tcp(…))` opens both sides");
         }
         let Some(inwards) = openings(view, alb_groups, "ingress") else { continue };
-        if !empty && !admits(view, &inwards, port, link_groups, &subnets(link)) {
+        if !empty && !admits(view, &inwards, port, link_groups, &link.inputs["subnets"]) {
             let problem = format!("its groups do not let tcp {port} in from {}", link.address);
             found.add(balancer, problem, "`alb.allow_from(&link_group, Port::tcp(…))` opens both sides");
         }
@@ -203,13 +207,12 @@ pub(super) fn path_alb_target(view: View<'_>, found: &mut Found) {
                 let own = registration.inputs["port"].as_u64().or_else(|| group.inputs["port"].as_u64());
                 let Some(port) = own.and_then(|port| u16::try_from(port).ok()) else { continue };
                 let instance_groups = &instance.inputs["groups"];
-                let place: Vec<&Node> = view.node(&instance.inputs["subnet"]).into_iter().collect();
-                let from: Vec<&Node> = view.list(&balancer.inputs["subnets"]).into_iter().flatten().collect();
+                let (place, from) = (&instance.inputs["subnet"], &balancer.inputs["subnets"]);
                 let out = openings(view, alb_groups, "egress");
                 let inwards = openings(view, instance_groups, "ingress");
-                let out = out.is_none_or(|out| admits(view, &out, port, instance_groups, &place));
+                let out = out.is_none_or(|out| admits(view, &out, port, instance_groups, place));
                 let grouped = instance_groups.as_array().is_some_and(|groups| !groups.is_empty());
-                let inwards = inwards.is_none_or(|it| !grouped || admits(view, &it, port, alb_groups, &from));
+                let inwards = inwards.is_none_or(|it| !grouped || admits(view, &it, port, alb_groups, from));
                 if (!out || !inwards) && told.insert(registration.address.as_str()) {
                     let (side, way) = if out { (instance, "in from") } else { (balancer, "out from") };
                     let problem = match out {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use dr_core::{Finding, Global, Handle, Output, Region, Scope, Severity, Stack, cidr};
-use rows::{Change, ROWS};
+use rows::{Change, ROWS, SOUND};
 
 use super::{catalogue, rules};
 use crate::cloudwatch::{Alarm, MissingData};
@@ -113,6 +113,36 @@ fn each_rule_finds_what_breaks_it() {
         // A construct of this crate accepts one of them for its own sake; that it is found without a change is its row.
         assert!(changes.is_empty() || !names(&sound), "{id}: {at} is named without the change");
     }
+}
+
+#[test]
+fn what_is_sound_in_another_form_breaks_no_rule() {
+    for (id, changes) in SOUND {
+        let findings = catalogue(&site(changes));
+        assert!(of(&findings, id).is_empty(), "{id}: {:#?}", of(&findings, id));
+    }
+}
+
+/// A construct accepts that its probe does not see the shared name; servers that no probe reaches are something else.
+#[test]
+fn a_second_load_balancer_that_no_probe_sees_is_told() {
+    let stack: Stack = Stack::build("shop", |stack| {
+        let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
+        let zone = global.add("zone", HostedZone::new("example.com"));
+        let name = "origin.example.com";
+        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+        let api = SecureApi::new(cidr!("10.0.0.0/16")).second_alb("/reports", |server| server.page("the reports"));
+        let primary = east.add("primary", Site::new(api, name, certificate.arn));
+        let api = SecureApi::new(cidr!("10.1.0.0/16"));
+        let standby = west.add("standby", Site::new(api, name, certificate.also_in(&west)));
+        global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby));
+    })
+    .unwrap();
+    let findings = catalogue(&stack);
+    let found = of(&findings, "probe-equivalence");
+    let told: Vec<_> = found.iter().map(|it| (it.address.as_str(), it.waived.is_some())).collect();
+    assert_eq!(told, [("global/primary.health_check", false), ("global/standby.health_check", true)]);
+    assert!(found[0].to_string().contains("us-east-1/primary.second.integration"), "{}", found[0]);
 }
 
 #[test]

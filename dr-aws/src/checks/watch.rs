@@ -41,8 +41,9 @@ pub(super) fn second_region(view: View<'_>, found: &mut Found) {
     for pair in view.pairs() {
         let Some(site) = view.answered_by(pair.secondary) else { continue };
         let tells = |alarm: &Node| alarm.inputs["topics"].as_array().is_some_and(|topics| !topics.is_empty());
-        let own =
-            |alarm: &Node| alarm.region == site.region && text(alarm, "namespace") != "AWS/Route53" && tells(alarm);
+        // A certificate that expires in some weeks is no error that users see now.
+        let other = |alarm: &Node| matches!(text(alarm, "namespace"), "AWS/Route53" | "AWS/CertificateManager");
+        let own = |alarm: &Node| alarm.region == site.region && !other(alarm) && tells(alarm);
         if !view.of(ALARM).any(own) {
             let problem = format!("no alarm of its own in {} tells anybody when users see errors", site.region);
             found.add(pair.secondary, problem, "`Notifier`, or `Alarm::on_api_errors(…)` with a topic of that region");
@@ -77,7 +78,11 @@ pub(super) fn cert_expiry(view: View<'_>, found: &mut Found) {
         let certificate = &node.inputs["certificate"];
         let at = view.node(certificate).unwrap_or(node);
         let request = view.certificate_request(certificate);
-        let watched = telling(view, "AWS/CertificateManager", "DaysToExpiry").any(|alarm| {
+        // What CloudFront uses is in us-east-1.
+        let home = arn_region(certificate).unwrap_or(if &*at.region == "global" { "us-east-1" } else { &*at.region });
+        // The metric is published in the certificate's region only.
+        let mut alarms = telling(view, "AWS/CertificateManager", "DaysToExpiry").filter(|alarm| &*alarm.region == home);
+        let watched = alarms.any(|alarm| {
             let of = |node: &Node| is_of(alarm, node);
             let written = alarm.inputs["dimensions"].as_array().into_iter().flatten();
             of(at) || request.is_some_and(of) || written.into_iter().any(|dimension| dimension["value"] == *certificate)

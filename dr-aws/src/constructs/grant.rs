@@ -1,7 +1,8 @@
 //! Grants: what a role may do with a resource, said by the resource.
 //!
 //! Each gives an inline policy of the role, a resource like any other: it is added to the global scope, and goes before the
-//! role does. Nothing is granted by default, and a grant names the one resource.
+//! role does. Nothing is granted by default, and a grant names the one resource. The name of a policy is unique in its role: two
+//! grants to one role have two names.
 
 use dr_core::{Handle, IntoInput, Text, text};
 
@@ -17,7 +18,7 @@ use crate::sns::Topic;
 /// `topic.grant_publish(…)`.
 #[cfg(feature = "sns")]
 pub trait GrantPublish {
-    /// Lets the role publish to the topic (`sns:Publish`).
+    /// Lets the role publish to the topic (`sns:Publish`), by an inline policy of this name.
     ///
     /// ```
     /// use dr_aws::constructs::{GrantPublish as _, ServerRole};
@@ -28,48 +29,50 @@ pub trait GrantPublish {
     ///     let (east, global) = (stack.region(UsEast1), stack.region(Global));
     ///     let topic = east.add("topic", Topic::new());
     ///     let server = global.add("server_role", ServerRole::new());
-    ///     global.add("publish", topic.grant_publish(server.role));
+    ///     global.add("publish", topic.grant_publish(server.role, "publish_orders"));
     /// })?;
     /// # Ok::<(), dr_core::BuildErrors>(())
     /// ```
-    fn grant_publish(&self, role: impl IntoInput<RoleName>) -> RolePolicy;
+    fn grant_publish(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy;
 }
 
 /// `api.grant_invoke(…)`.
 #[cfg(feature = "apigatewayv2")]
 pub trait GrantInvoke {
-    /// Lets the role call every route of the API that asks for IAM credentials (`execute-api:Invoke`).
-    fn grant_invoke(&self, role: impl IntoInput<RoleName>) -> RolePolicy;
+    /// Lets the role call every route of the API that asks for IAM credentials (`execute-api:Invoke`), by an inline policy of this
+    /// name.
+    fn grant_invoke(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy;
 }
 
 /// `distribution.grant_create_invalidation(…)`.
 #[cfg(feature = "cloudfront")]
 pub trait GrantCreateInvalidation {
-    /// Lets the role throw away what the distribution has cached (`cloudfront:CreateInvalidation`).
-    fn grant_create_invalidation(&self, role: impl IntoInput<RoleName>) -> RolePolicy;
+    /// Lets the role throw away what the distribution has cached (`cloudfront:CreateInvalidation`), by an inline policy of this
+    /// name.
+    fn grant_create_invalidation(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy;
 }
 
 #[cfg(feature = "sns")]
 impl<R: dr_core::Region> GrantPublish for Handle<Topic<R>> {
-    fn grant_publish(&self, role: impl IntoInput<RoleName>) -> RolePolicy {
-        RolePolicy::new(role, "publish", document("sns:Publish", text!("{}", self.arn)))
+    fn grant_publish(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy {
+        RolePolicy::new(role, name, document("sns:Publish", text!("{}", self.arn)))
     }
 }
 
 #[cfg(feature = "apigatewayv2")]
 impl<R: dr_core::Region> GrantInvoke for Handle<HttpApi<R>> {
-    fn grant_invoke(&self, role: impl IntoInput<RoleName>) -> RolePolicy {
+    fn grant_invoke(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy {
         // The id of an API is unique; region and account are those of whoever has it.
         let routes = text!("arn:aws:execute-api:*:*:{}/*", self.id);
-        RolePolicy::new(role, "invoke", document("execute-api:Invoke", routes))
+        RolePolicy::new(role, name, document("execute-api:Invoke", routes))
     }
 }
 
 #[cfg(feature = "cloudfront")]
 impl GrantCreateInvalidation for Handle<Distribution> {
-    fn grant_create_invalidation(&self, role: impl IntoInput<RoleName>) -> RolePolicy {
+    fn grant_create_invalidation(&self, role: impl IntoInput<RoleName>, name: &str) -> RolePolicy {
         let document = document("cloudfront:CreateInvalidation", text!("{}", self.arn));
-        RolePolicy::new(role, "create_invalidation", document)
+        RolePolicy::new(role, name, document)
     }
 }
 
@@ -99,9 +102,9 @@ mod tests {
             let topic = east.add("topic", Topic::new());
             let api = east.add("api", HttpApi::new());
             let distribution = global.add("distribution", Distribution::new("origin.example.com"));
-            global.add("publish", topic.grant_publish(role));
-            global.add("invoke", api.grant_invoke(role));
-            global.add("invalidate", distribution.grant_create_invalidation(role));
+            global.add("publish", topic.grant_publish(role, "publish"));
+            global.add("invoke", api.grant_invoke(role, "invoke"));
+            global.add("invalidate", distribution.grant_create_invalidation(role, "invalidate"));
         })
         .unwrap();
         let known = |reference: &dr_core::value::Reference<'_>| {

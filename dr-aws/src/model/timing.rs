@@ -563,6 +563,12 @@ pub enum Refusal {
         /// The name of the failover record.
         name: String,
     },
+    /// A way to notice a failure of which the model has no times.
+    #[error("not predicted: {what}")]
+    NotModelled {
+        /// The way.
+        what: String,
+    },
     /// A duration that is negative or not a number, a count of zero, or a best case above the worst.
     #[error("`{what}` is out of range")]
     Nonsense {

@@ -142,7 +142,7 @@ impl<'g> Ids<'g> {
 }
 
 /// How a reference is compared: by pair on the own side, by its place otherwise.
-fn reference(twins: &Twins<'_>, own: Option<usize>, address: &str, field: &str) -> String {
+pub(super) fn reference(twins: &Twins<'_>, own: Option<usize>, address: &str, field: &str) -> String {
     let place = twins.place(address);
     match (place.pair, place.side) {
         (Some(pair), side) if side == own || own.is_none() => format!("→ {}#{field}", below(twins.pairs[pair][0])),

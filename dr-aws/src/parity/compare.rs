@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::{Cidr, Node, Severity, Value};
 
-use super::canonical::{Fact, Facts};
+use super::canonical::{Fact, Facts, reference};
 use super::pairing::{Alone, Twins};
 use super::table::{self, Treat};
 use super::{Class, Difference, Parity, Side, Twin, filters};
@@ -183,16 +183,13 @@ fn leaf(
             found.between(pair, (Class::Scaled, severity), path, raw, why);
         }
         Treat::Certificate(why) if one != two => {
-            let view = View { graph: twins.graph };
-            let names = |node: &Node| -> Option<BTreeSet<String>> {
-                let value = node.inputs.pointer(&format!("/{}", path.replace('.', "/")))?;
-                let value = view.graph.get(node.address.as_str()).and(Some(value))?;
-                certificate_names(view, value)
+            let fits = match (certificate_names(twins, pair[0], one), certificate_names(twins, pair[1], two)) {
+                (Some(one), Some(two)) => one == two,
+                // Two that are written out cannot be compared.
+                (None, None) => raw_one.is_string() && raw_two.is_string(),
+                _ => false,
             };
-            // Two that are written out cannot be compared.
-            let written =
-                raw_one.is_string() && raw_two.is_string() && names(pair[0]).is_none() && names(pair[1]).is_none();
-            if !written && (names(pair[0]).is_none() || names(pair[0]) != names(pair[1])) {
+            if !fits {
                 found.between(pair, (Class::Mapped, Severity::Error), path, raw, why);
             }
         }
@@ -204,11 +201,11 @@ fn leaf(
             }
         }
         Treat::Host(why) => {
-            let own = |value: &Value| {
-                value.as_str().is_some_and(|text| text.starts_with("→ ") && !text.contains("the other region's"))
-            };
+            let own = |value: &Value| value.as_str().is_some_and(|text| text.starts_with("→ "));
+            // Two that probe each other's region differ as well, and each fails over when the other region is down.
+            let swapped = |value: &Value| value.to_string().contains("→ the other region's");
             let fits = if own(one) || own(two) { one == two } else { raw_one != raw_two || raw_one.is_null() };
-            if !fits {
+            if !fits || swapped(one) || swapped(two) {
                 found.between(pair, (Class::RoleDependent, Severity::Error), path, raw, why);
             }
         }
@@ -241,12 +238,15 @@ fn leaf(
     }
 }
 
-fn certificate_names(view: View<'_>, value: &Value) -> Option<BTreeSet<String>> {
-    let node = view.graph.get(crate::checks::view::first(value)?.address)?;
+/// The names on the certificate that a node uses, where it is one of the program's. It goes by the value as it is compared: in the
+/// cloud another one may be in the place of the one that the program has there.
+fn certificate_names(twins: &Twins<'_>, user: &Node, value: &Value) -> Option<BTreeSet<String>> {
+    let (view, own) = (View { graph: twins.graph }, twins.place(user.address.as_str()).side);
+    let (text, field) = (value.as_str()?, value.as_str()?.rsplit_once('#')?.1);
+    let mut certificates = view.of("aws.acm.issued_certificate").chain(view.of("aws.acm.certificate"));
+    let node = certificates.find(|node| reference(twins, own, node.address.as_str(), field) == text)?;
     let request = match node.schema.type_name {
-        "aws.acm.issued_certificate" => {
-            view.graph.get(crate::checks::view::first(&node.inputs["certificate"])?.address)?
-        }
+        "aws.acm.issued_certificate" => view.node(&node.inputs["certificate"])?,
         _ => node,
     };
     let further = request.inputs["alternatives"].as_array().into_iter().flatten();

@@ -43,7 +43,8 @@
 //!
 //! # What is not seen
 //! Whether an idle VPC link is inactive (it is reported as existing), quotas, and the age of images: no resource of this crate
-//! reads them.
+//! reads them. Rules of a security group are resources of their own: one that somebody added by hand and that no rule of the program
+//! equals is read with none of them and seen by nobody, `drift` included. The entries of a network ACL are seen, each of them.
 
 mod canonical;
 mod compare;

@@ -1,5 +1,7 @@
 //! `drift`: what somebody else has changed since the last deploy. Reads everything and writes nothing.
 
+use std::collections::BTreeSet;
+
 use dr_core::Kind;
 
 use crate::args;
@@ -21,12 +23,14 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
         cx.out.event(&render::drift_event(drift));
         render::drift_lines(cx.out, drift);
     }
-    cx.tell("drift", drift.len());
+    // One resource may be changed and carry an old name as well.
+    let drifted: BTreeSet<_> = drift.iter().map(|drift| &drift.address).collect();
+    cx.tell("drift", drifted.len());
     cx.tell_cloud(&opened);
     if let Some(source) = observed.failed.values().next() {
         return Err(Error::Unread { groups: observed.failed.len(), source: source.clone() });
     }
-    match drift.len() {
+    match drifted.len() {
         0 => {
             // What is only looked up is not compared.
             let looked_up =

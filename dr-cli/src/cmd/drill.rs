@@ -4,6 +4,7 @@
 //! broken (inject); the standby takes over (observe) and serves for a while (hold); the primary comes back (fail back); what was
 //! measured is compared with what was predicted (review). However it ends, nothing stays broken.
 
+use dr_aws::model::timing::Refusal;
 use dr_core::store::ReadStore as _;
 use dr_core::{Observed, Plan, State};
 use dr_sim::Aws;
@@ -105,8 +106,16 @@ async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &
     let [away, back] = match Forecast::both(&scene.pair, args.fault.mode()) {
         Ok(forecasts) => forecasts,
         Err(refusal) => {
-            let title = format!("this fault would not move anybody to {standby}, so nothing was broken");
-            let hint = Some("see `rto`, and mend the program".to_owned());
+            let (title, hint) = match &refusal {
+                Refusal::NotModelled { .. } => (
+                    "how long this takes cannot be predicted, so nothing was broken".to_owned(),
+                    Some("a drill needs something to compare with: probe an endpoint instead".to_owned()),
+                ),
+                _ => (
+                    format!("this fault would not move anybody to {standby}, so nothing was broken"),
+                    Some("see `rto`, and mend the program".to_owned()),
+                ),
+            };
             let block = Block { title, causes: vec![refusal.to_string()], hint, ..Block::default() };
             return Ok(refuse(cx, block, Exit::Program));
         }

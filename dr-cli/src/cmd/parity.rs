@@ -2,7 +2,7 @@
 
 use dr_aws::parity::{self, Class, Difference, Parity, Twin};
 use dr_core::store::ReadStore as _;
-use dr_core::{Severity, Value};
+use dr_core::{Severity, State, Value, value};
 use serde_json::json;
 
 use crate::cloud::Detail;
@@ -27,7 +27,7 @@ const WIDTH: usize = 80;
 /// A difference, and where it was seen.
 struct Seen {
     difference: Difference,
-    /// Only in the cloud: the program has both sides equal.
+    /// Only in the cloud: the program has both sides equal, or other values.
     live: bool,
     accepted: Option<String>,
 }
@@ -40,43 +40,65 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     // What was never deployed is compared without asking anybody.
     let recorded = cx.store().load().await?.state;
     let live = if recorded.is_empty() { None } else { Some(observe(cx).await?) };
-    let mut seen: Vec<Seen> = Vec::new();
-    let mut take = |differences: &[Difference], live: bool| {
-        for difference in differences {
-            if live && seen.iter().any(|known| known.difference.is_about(difference)) {
-                continue;
-            }
-            let accepted = accepted(cx, difference);
-            seen.push(Seen { difference: difference.clone(), live, accepted });
-        }
+    let in_program = |difference: &Difference| Seen {
+        difference: difference.clone(),
+        live: false,
+        accepted: accepted(cx, difference),
     };
-    take(&declared.differences, false);
-    if let Some((observed, ..)) = &live {
-        take(&observed.differences, true);
+    let mut seen: Vec<Seen> = declared.differences.iter().map(in_program).collect();
+    for difference in live.iter().flat_map(|live| &live.parity.differences) {
+        let mut about = declared.differences.iter().filter(|known| known.is_about(difference)).peekable();
+        // Who accepted the difference that the program has did not accept another one in its place.
+        let accepted = if about.peek().is_none() { accepted(cx, difference) } else { None };
+        if !about.any(|known| live.as_ref().is_some_and(|live| live.is_as(known, difference))) {
+            seen.push(Seen { difference: difference.clone(), live: true, accepted });
+        }
     }
     for one in &seen {
         cx.out.event(&event(one));
     }
-    text(cx, &declared, live.as_ref().map(|(observed, ..)| observed), &seen);
+    text(cx, &declared, live.as_ref().map(|live| &live.parity), &seen);
     let count = |severity| seen.iter().filter(|it| it.difference.severity == severity && it.accepted.is_none()).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     cx.tell("pairs", declared.pairs);
-    cx.tell("deployed_pairs", live.as_ref().map(|(observed, ..)| observed.pairs));
+    cx.tell("deployed_pairs", live.as_ref().map(|live| live.parity.pairs));
     cx.tell("differences", seen.len());
     cx.tell("errors", errors);
     cx.tell("warnings", warnings);
     cx.tell("accepted", seen.iter().filter(|it| it.accepted.is_some()).count());
-    if let Some((_, opened, unread)) = live {
-        cx.tell_cloud(&opened);
-        if let Some(error) = unread {
+    if let Some(live) = live {
+        cx.tell_cloud(&live.opened);
+        if let Some(error) = live.unread {
             return Err(error);
         }
     }
     Ok(if errors > 0 { Exit::Program } else { Exit::Done })
 }
 
-/// Reads what is configured; the error is of what could not be read.
-async fn observe(cx: &mut Context<'_, '_>) -> Result<(Parity, Opened, Option<Error>), Error> {
+/// What is configured in the cloud.
+struct Live {
+    parity: Parity,
+    state: State,
+    opened: Opened,
+    /// What could not be read.
+    unread: Option<Error>,
+}
+
+impl Live {
+    /// Whether a difference as deployed is the one that the program has, with the same values.
+    fn is_as(&self, declared: &Difference, deployed: &Difference) -> bool {
+        // In the program, ids stand as references.
+        let value = |value: &Option<Value>| {
+            let known = |reference: &value::Reference<'_>| reference.select(self.state.outputs(reference.address)?);
+            value.as_ref().map(|value| value::resolve(value, &known).0)
+        };
+        declared.severity == deployed.severity
+            && value(&declared.primary_value) == deployed.primary_value
+            && value(&declared.standby_value) == deployed.standby_value
+    }
+}
+
+async fn observe(cx: &mut Context<'_, '_>) -> Result<Live, Error> {
     let opened = cx.open().await?;
     let session = cx.session(&opened);
     let state = session.load(&cx.store()).await?;
@@ -85,7 +107,7 @@ async fn observe(cx: &mut Context<'_, '_>) -> Result<(Parity, Opened, Option<Err
     let parity = parity::of_state(cx.graph(), &state).expect("the program has two regions");
     let groups = observed.failed.len();
     let unread = observed.failed.values().next().map(|source| Error::Unread { groups, source: source.clone() });
-    Ok((parity, opened, unread))
+    Ok(Live { parity, state, opened, unread })
 }
 
 /// The reason for which the program accepts a difference.
@@ -132,7 +154,7 @@ fn text(cx: &mut Context<'_, '_>, declared: &Parity, live: Option<&Parity>, seen
     }
     let mark = if told(Severity::Error) == 0 { cx.out.paint.green("✓ ") } else { String::new() };
     let found = if parts.is_empty() { "no difference".to_owned() } else { parts.join(", ") };
-    cx.out.line(format!("{mark}parity: {pairs}, {found}"));
+    cx.out.para(&mark, &format!("parity: {pairs}, {found}"), Paint::plain);
 }
 
 fn heading(class: Class) -> &'static str {

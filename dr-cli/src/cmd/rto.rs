@@ -30,7 +30,11 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
             match worst.max_by(|a, b| a.1.total_cmp(&b.1)) {
                 Some((_, worst_s)) if worst_s <= target_s => {}
                 Some((row, worst_s)) => late.push((pair, format!("it may take {} ({})", seconds(worst_s), row.mode))),
-                None => late.push((pair, "it never fails over".to_owned())),
+                None => {
+                    let modelled = rows.iter().all(|row| !matches!(row.prediction, Err(Refusal::NotModelled { .. })));
+                    let why = if modelled { "it never fails over" } else { "how long it takes is not predicted" };
+                    late.push((pair, why.to_owned()));
+                }
             }
         }
     }

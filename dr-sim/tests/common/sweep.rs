@@ -225,6 +225,8 @@ impl Sweep {
         let began = Instant::now();
         let what = format!("{:?}, {trouble:?}", self.change);
         let points = block_on(self.watch(trouble, every));
+        // Before and after each call, and a call at least for each resource: else nobody has died here.
+        assert!(points.all > 200 && points.kept.len() > 10, "{what}: {} points of {}", points.kept.len(), points.all);
         let failures = self.go_on_from_all(trouble, &points.kept);
         println!(
             "{what}: {} points, {} of them differ, {} gone on from, {} objects at the end, {:.1} s",

@@ -3,6 +3,7 @@
 use dr_core::{Node, Value};
 
 /// A change of one resource of the program.
+#[derive(Clone, Copy)]
 pub(super) enum Change {
     /// Another value at this place of the inputs.
     Set(&'static str, &'static str, &'static str),
@@ -18,6 +19,35 @@ const CHECK: &str = "global/primary.health_check";
 const EAST: &str = r#"{"$ref": "us-east-1/primary.domain#target_domain"}"#;
 const EDGE: &str = "global/edge.distribution";
 const SECOND: &str = "global/standby.health_check";
+
+/// The load balancer lets the link in by the ranges of its subnets, one rule for each, the last two of which were for servers.
+const LINK_IN: [Change; 5] = [
+    Set("us-east-1/primary.link_to_alb.ingress", "/peer", r#"{"cidr": "10.0.0.0/19"}"#),
+    Set("us-east-1/primary.alb.to_target[0].ingress", "/group", r#"{"$ref": "us-east-1/primary.alb.group#id"}"#),
+    Set("us-east-1/primary.alb.to_target[0].ingress", "/peer", r#"{"cidr": "10.0.32.0/19"}"#),
+    Set("us-east-1/primary.alb.to_target[1].ingress", "/group", r#"{"$ref": "us-east-1/primary.alb.group#id"}"#),
+    Set("us-east-1/primary.alb.to_target[1].ingress", "/peer", r#"{"cidr": "10.0.64.0/19"}"#),
+];
+const FOREIGN_LINK: Change = Set("us-east-1/primary.link", "/subnets", r#"["subnet-1", "subnet-2"]"#);
+const FOREIGN_ALB: Change = Set("us-east-1/primary.alb.balancer", "/subnets", r#"["subnet-1", "subnet-2"]"#);
+
+/// Rule, changes of the program after which it still has nothing to say.
+pub(super) const SOUND: &[(&str, &[Change])] = &[
+    ("sg-path-link-alb", &LINK_IN),
+    ("sg-path-link-alb", &[FOREIGN_LINK, LINK_IN[0]]),
+    (
+        "sg-path-link-alb",
+        &[FOREIGN_ALB, Set("us-east-1/primary.link_to_alb.egress", "/peer", r#"{"cidr": "0.0.0.0/0"}"#)],
+    ),
+    (
+        "sg-path-alb-target",
+        &[
+            FOREIGN_ALB,
+            Set("us-east-1/primary.alb.to_target[0].ingress", "/peer", r#"{"cidr": "0.0.0.0/0"}"#),
+            Set("us-east-1/primary.alb.to_target[1].ingress", "/peer", r#"{"cidr": "10.0.0.0/16"}"#),
+        ],
+    ),
+];
 
 pub(super) const ROWS: &[Row] = &[
     (
@@ -182,6 +212,14 @@ pub(super) const ROWS: &[Row] = &[
         &[Set("us-east-1/primary.link_to_alb.ingress", "/peer", r#"{"cidr": "0.0.0.0/0"}"#)],
         "us-east-1/primary.link_to_alb.ingress",
     ),
+    // The third subnet of the link is let in by no rule.
+    ("sg-path-link-alb", &[LINK_IN[0], LINK_IN[1], LINK_IN[2]], "us-east-1/primary.alb.balancer"),
+    // Any range may be that of a subnet that is written out, on the right port only.
+    (
+        "sg-path-link-alb",
+        &[FOREIGN_LINK, LINK_IN[0], Set("us-east-1/primary.link_to_alb.ingress", "/ports/tcp/from", "81")],
+        "us-east-1/primary.alb.balancer",
+    ),
     ("sg-path-alb-target", &[Gone("us-east-1/primary.alb.to_target[0].egress")], "us-east-1/primary.alb.target[0]"),
     ("sg-path-alb-target", &[Gone("us-east-1/primary.alb.to_target[1].ingress")], "us-east-1/primary.alb.target[1]"),
     ("sg-default-used", &[Set("us-east-1/primary.link", "/security_groups", "[]")], "us-east-1/primary.link"),
@@ -200,13 +238,17 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("alarm-per-hc", &[Set("us-east-1/notifier.alarm[primary]", "/topics", "[]")], CHECK),
     ("alarm-per-hc", &[Gone("us-east-1/notifier.alarm[standby]")], SECOND),
-    (
-        "alarm-second-region",
-        &[Gone("us-west-2/notifier.errors"), Gone("us-west-2/slow"), Gone("us-west-2/expiry")],
-        "global/origin.standby",
-    ),
+    ("alarm-second-region", &[Gone("us-west-2/notifier.errors"), Gone("us-west-2/slow")], "global/origin.standby"),
     ("alarm-sns-region", &[Set("us-west-2/slow", "/topics", r#"["arn:aws:sns:us-east-1:1:ops"]"#)], "us-west-2/slow"),
     ("cert-expiry-alarm", &[Gone("us-west-2/expiry")], "us-west-2/certificate.issued"),
+    (
+        "cert-expiry-alarm",
+        &[
+            Gone("us-west-2/expiry"),
+            Set("us-east-1/expiry", "/dimensions/0/value", r#"{"$ref": "us-west-2/certificate.issued#arn"}"#),
+        ],
+        "us-west-2/certificate.issued",
+    ),
     (
         "acm-validation-cname-shared",
         &[Set(

@@ -1,9 +1,12 @@
 //! One change of the two-region site in `super`, and the difference that it makes.
 
-use dr_core::{Graph, Node, Schema, Severity, Value};
+use std::collections::BTreeMap;
+
+use dr_core::value::{references, resolve};
+use dr_core::{Graph, Instance, Node, Record, Schema, Severity, State, Status, Value};
 use serde_json::json;
 
-use super::super::{Class, Difference, Twin, of_program};
+use super::super::{Class, Difference, Twin, of_program, of_state};
 use super::program;
 
 /// The differences of the site with one input changed.
@@ -121,6 +124,81 @@ fn a_health_check_of_the_other_region_is_an_error() {
     let host = json!({"$ref": "us-east-1/primary.api#host"});
     let found = one(changed("global/standby.health_check", "/host", host));
     assert_eq!((found.class, found.severity), (Class::RoleDependent, Severity::Error));
+}
+
+/// Each would take its answer out when the other region is down.
+#[test]
+fn health_checks_of_each_others_region_are_an_error() {
+    let stack = program(|node| match node.address.as_str() {
+        "global/primary.health_check" => node.inputs["host"] = json!({"$ref": "us-west-2/standby.api#host"}),
+        "global/standby.health_check" => node.inputs["host"] = json!({"$ref": "us-east-1/primary.api#host"}),
+        _ => {}
+    });
+    let found = one(differences(&stack));
+    assert_eq!((found.class, found.severity), (Class::RoleDependent, Severity::Error));
+    assert_eq!(found.attribute.as_deref(), Some("host"));
+}
+
+/// A state in which everything is as the program has it; outputs are named by what they are of.
+fn deployed(graph: &Graph) -> State {
+    let mut outputs: BTreeMap<String, Value> = BTreeMap::new();
+    for node in graph.nodes() {
+        references(&node.inputs, &mut |it| {
+            let of = outputs.entry(it.address.to_owned()).or_insert_with(|| json!({}));
+            let id = |at: usize| json!(format!("{}#{}[{at}]", it.address, it.field));
+            of[it.field] = match it.index {
+                Some(at) => {
+                    let known = of[it.field].as_array().map_or(0, Vec::len);
+                    (0..known.max(at as usize + 1)).map(id).collect()
+                }
+                None => id(0),
+            };
+        });
+    }
+    let mut state = State::new("shop", "0123456789abcdef0123456789abcdef");
+    for node in graph.nodes() {
+        let (args, complete) = resolve(&node.inputs, &|it| it.select(&outputs[it.address]));
+        assert!(complete, "{}", node.address);
+        let current = Instance {
+            generation: 1,
+            token: node.address.to_string(),
+            args,
+            outputs: Some(outputs.get(node.address.as_str()).cloned().unwrap_or_else(|| json!({}))),
+            tags: node.tags.as_ref().clone(),
+            status: Status::Ready,
+            former: None,
+        };
+        let record = Record {
+            type_name: node.schema.type_name.to_owned(),
+            region: node.region.to_string(),
+            on_remove: node.on_remove,
+            needs: Vec::new(),
+            current: Some(current),
+            deposed: Vec::new(),
+        };
+        state.resources.insert(node.address.clone(), record);
+    }
+    state
+}
+
+/// The program has two certificates for the same names, and somebody gave a domain another one.
+#[test]
+fn a_foreign_certificate_in_the_cloud_is_seen() {
+    let stack = program(|_| {});
+    let of = |state: &State| of_state(&stack, state).expect("there are two regions").differences;
+    let mut state = deployed(&stack);
+    assert_eq!(of(&state), []);
+    let mut put = |address: &str, region: &str| {
+        let record = state.resources.get_mut(&address.parse().expect("an address")).expect("it is deployed");
+        let instance = record.current.as_mut().expect("it is deployed");
+        instance.args["certificate"] = json!(format!("arn:aws:acm:{region}:111122223333:certificate/foreign"));
+        of(&state)
+    };
+    let found = one(put("us-west-2/standby.domain", "us-west-2"));
+    assert_eq!((found.class, found.severity), (Class::Mapped, Severity::Error));
+    assert_eq!(found.attribute.as_deref(), Some("certificate"));
+    // What is on two of them nobody can tell.
+    assert_eq!(put("us-east-1/primary.domain", "us-east-1"), []);
 }
 
 #[test]
