@@ -11,7 +11,7 @@ story:
 test:
     cargo test --workspace
 
-# The SDK's real HTTP stack against the wire-level emulator (needs Python 3.11).
+# The SDK's real HTTP stack against the wire-level emulator (needs Python 3.10 or later).
 wire:
     wire/setup
     cargo test -p dr-aws -p dr-sim --tests -- --ignored

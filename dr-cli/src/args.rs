@@ -128,7 +128,7 @@ pub(crate) enum Command {
     Parity,
     /// Predict how long a failover takes, from the configuration alone
     #[cfg(feature = "aws")]
-    #[command(after_help = "Example:\n  {bin} rto --target 120")]
+    #[command(after_help = "Example:\n  {bin} rto --target 200")]
     Rto(Rto),
     /// Lose the primary region on purpose: predict, measure, bring it back
     ///
@@ -299,13 +299,13 @@ pub(crate) enum State {
     #[command(after_help = "Example:\n  {bin} state list --json")]
     List,
     /// Print what is recorded of one resource
-    #[command(after_help = "Example:\n  {bin} state show us-east-1/primary.vpc")]
+    #[command(after_help = "Example:\n  {bin} state show us-east-1/primary.net.vpc")]
     Show {
         /// The resource
         address: String,
     },
     /// Forget a resource; it stays where it is
-    #[command(after_help = "Example:\n  {bin} state rm us-east-1/primary.vpc")]
+    #[command(after_help = "Example:\n  {bin} state rm us-east-1/primary.net.vpc")]
     Rm {
         /// The resource
         address: String,

@@ -144,6 +144,11 @@ impl Pair<'_> {
         Some([target(self.primary)?, target(self.standby?)?])
     }
 
+    /// Whether Route 53 looks at the health of what the primary's alias points to.
+    pub(crate) fn target_is_evaluated(&self) -> bool {
+        self.primary.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true)
+    }
+
     /// How long CloudFront keeps an idle connection to a region, in seconds; none when users resolve the name themselves.
     pub(crate) fn keepalive_s(&self) -> Option<f64> {
         self.timers.map(|timers| timers.keepalive_timeout_s)

@@ -121,7 +121,7 @@ impl Story<'_> {
     /// Without a prediction the region is failed all the same, and the reason is told.
     async fn fail_over_and_back(&mut self, cx: &mut Context<'_, '_>, scene: &Scene<'_>) -> Result<bool, Error> {
         let (fault, aws) = (Fault::Region, self.aws.clone());
-        let forecasts = Forecast::both(&scene.pair, fault.mode());
+        let forecasts = Forecast::both(&scene.pair, fault);
         let [away, back] = match &forecasts {
             Ok([away, back]) => [Some(away), Some(back)],
             Err(_) => [None, None],

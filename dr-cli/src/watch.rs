@@ -121,10 +121,23 @@ impl Forecast {
     ///
     /// # Errors
     /// The model says why nothing will move.
-    pub(crate) fn both(pair: &Pair<'_>, mode: FailureMode) -> Result<[Forecast; 2], Refusal> {
-        let (failover, incident) = pair.model(Some(mode));
+    pub(crate) fn both(pair: &Pair<'_>, fault: Fault) -> Result<[Forecast; 2], Refusal> {
+        let (failover, incident) = pair.model(Some(fault.mode()));
         let incident = incident?;
-        Ok([Forecast::of(failover.predict(incident)?), Forecast::of(failover.recover(incident)?)])
+        let mut away = Forecast::of(failover.predict(incident)?);
+        if fault == Fault::Service && pair.target_is_evaluated() {
+            away.perhaps_at_once();
+        }
+        Ok([away, Forecast::of(failover.recover(incident)?)])
+    }
+
+    /// An alias to API Gateway whose target is evaluated is unhealthy as soon as Route 53 knows that the service of the region is;
+    /// AWS does not say how soon, so it may be before any probe has failed. (Back needs the health check in any case: both count.)
+    fn perhaps_at_once(&mut self) {
+        self.users.best_s -= self.dns.best_s;
+        self.dns.best_s = 0.0;
+        let noticed = self.stages.iter_mut().filter(|s| matches!(s.term, Term::Detection | Term::Publication));
+        noticed.for_each(|stage| stage.span.best_s = 0.0);
     }
 
     fn of(prediction: Prediction) -> Self {
@@ -250,9 +263,19 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn arrived(&self, leg: &Leg) -> bool {
+    fn arrived(&mut self, leg: &Leg) -> bool {
         let in_dns = self.dns.as_ref().is_some_and(|region| region.as_ref() == Some(&leg.region));
-        in_dns && self.seen.iter().any(|seen| leg.served_s(seen).is_some())
+        in_dns && self.seen.iter().any(|seen| leg.served_s(seen).is_some()) && self.is_noticed(leg)
+    }
+
+    /// Whether the primary's health check agrees that nobody is to go there. The target of an alias may be known to be unhealthy
+    /// long before; and a check that has not turned red yet cannot turn green afterwards.
+    fn is_noticed(&mut self, leg: &Leg) -> bool {
+        let Some(watched) = self.scene.check.as_ref().filter(|_| leg.region != self.scene.primary) else { return true };
+        self.collect();
+        let red =
+            |seen: &Observation| matches!(&seen.sight, Sight::Health { check, healthy: false, .. } if check == watched);
+        self.seen.iter().any(|seen| seen.at_s >= leg.from_s && red(seen))
     }
 
     async fn second(&mut self) -> Result<(), Error> {

@@ -628,4 +628,7 @@ fn graphs_are_written_in_the_form_that_the_name_says() {
     assert!(ran.events()[0]["text"].as_str().unwrap().starts_with("digraph"));
     let ran = Shape::new().run(dir.path(), &["graph", "--out", "/nowhere/a.svg"]);
     assert_eq!(ran.code, 1, "{ran:?}");
+    let file = dir.path().join("site.png");
+    let ran = Shape::new().run(dir.path(), &["graph", "--out", file.to_str().unwrap()]);
+    assert!(ran.code == 2 && ran.err.contains("`.png` is no form") && !file.exists(), "{}", ran.err);
 }

@@ -12,7 +12,7 @@ use dr_aws::regions::EuWest1;
 use dr_cli::Program;
 use dr_core::driver::Cancel;
 use dr_core::{BuildErrors, Output, Stack, cidr};
-use pair::{done, pair, run, slow_pair};
+use pair::{alias_pair, done, pair, run, slow_pair};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::{TempDir, tempdir};
@@ -95,6 +95,17 @@ fn every_kind_of_fault_is_survived() {
         assert!(out.contains(&format!("the first probe fails: {seen}")), "{out}");
         assert_eq!(evidence["prediction"]["fault"], fault);
         assert_whole(dir.path());
+    }
+}
+
+/// Goal: what a program has by default is predicted. An alias whose target is evaluated may leave before any probe has failed.
+#[test]
+fn aliases_are_predicted_as_well() {
+    let dir = tempdir().unwrap();
+    assert_eq!(run(alias_pair, dir.path(), &["deploy"]).0, 0);
+    for fault in ["region", "service", "instance"] {
+        let (code, out, err) = run(alias_pair, dir.path(), &["drill", "--fault", fault, "--hold", "20"]);
+        assert_eq!(code, 0, "{fault}: {out}{err}");
     }
 }
 

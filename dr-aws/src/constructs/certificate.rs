@@ -11,8 +11,7 @@ const VALIDATION_TTL_S: u32 = 300;
 
 /// Why such a certificate needs no alarm before it expires.
 /// <https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html>
-const RENEWED: &str =
-    "ACM renews it while the record that validates it is there, and the stack keeps that as long as it";
+const RENEWED: &str = "ACM renews it while the record that validates it is there, and the stack keeps that record as long as the certificate";
 
 /// A certificate for a domain, validated by records in a zone of Route 53, in as many regions as need it.
 ///

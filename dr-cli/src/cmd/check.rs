@@ -1,7 +1,7 @@
 //! `check`: what the catalogue and the program's own rules find. Errors of the program's own rules that are not waived end every
 //! command already, while the program is built; those of the catalogue refuse `plan` and `deploy`.
 
-use dr_core::{Finding, Severity};
+use dr_core::{Finding, Kind, Severity};
 
 use crate::context::Context;
 use crate::error::Error;
@@ -23,8 +23,9 @@ pub(crate) fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     cx.tell("errors", errors);
     cx.tell("warnings", warnings);
     cx.tell("waived", waived);
+    let managed = graph.nodes().filter(|node| node.schema.kind == Kind::Managed).count();
     let mark = if errors + warnings == 0 { cx.out.paint.green("✓ ") } else { String::new() };
-    let mut text = format!("{} checked: ", plural(graph.len(), "resource"));
+    let mut text = format!("{} checked: ", plural(managed, "resource"));
     text.push_str(&match (errors, warnings) {
         (0, 0) => "nothing found".to_owned(),
         (0, w) => plural(w, "warning"),

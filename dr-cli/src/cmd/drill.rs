@@ -103,7 +103,7 @@ async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &
 
     phase(cx, "hypothesis", aws);
     chapters.begin(cx, "Hypothesis: what will happen, before anything is broken");
-    let [away, back] = match Forecast::both(&scene.pair, args.fault.mode()) {
+    let [away, back] = match Forecast::both(&scene.pair, args.fault) {
         Ok(forecasts) => forecasts,
         Err(refusal) => {
             let (title, hint) = match &refusal {
@@ -276,7 +276,8 @@ fn notes(cx: &Context<'_, '_>, [there, here]: [&Passage; 2], pending: usize) -> 
     }
     let subscribed = cx.graph().nodes_of("aws.sns.subscription").next().is_some();
     match (there.messages, here.messages) {
-        (0, 0) if subscribed => notes.push("no alarm told anybody: are the subscriptions confirmed?".to_owned()),
+        (0, 0) if subscribed => notes
+            .push("no alarm told anybody: on the simulator only the story confirms subscriptions by e-mail".to_owned()),
         (0, _) if subscribed => notes.push("no alarm told anybody before the fault was lifted".to_owned()),
         _ => {}
     }

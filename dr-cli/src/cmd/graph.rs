@@ -10,12 +10,17 @@ use crate::picture;
 
 pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Graph) -> Result<Exit, Error> {
     let named = args.out.as_ref().and_then(|path| path.extension()?.to_str()).map(str::to_lowercase);
-    let format = args.format.unwrap_or(match named.as_deref() {
-        Some("svg") => Format::Svg,
-        Some("html" | "htm") => Format::Html,
-        Some("mmd" | "mermaid" | "md") => Format::Mermaid,
-        _ => Format::Dot,
-    });
+    let format = match (args.format, named.as_deref()) {
+        (Some(format), _) => format,
+        (None, Some("svg")) => Format::Svg,
+        (None, Some("html" | "htm")) => Format::Html,
+        (None, Some("mmd" | "mermaid" | "md")) => Format::Mermaid,
+        (None, Some("dot" | "gv") | None) => Format::Dot,
+        (None, Some(other)) => {
+            let hint = "name it .svg, .html, .mmd or .dot, or choose with `--format`";
+            return Err(Error::usage(format!("`.{other}` is no form that a graph is written in"), hint));
+        }
+    };
     let graph = cx.graph();
     let text = match format {
         Format::Dot => graph.dot(),

@@ -10,8 +10,8 @@ use dr_aws::route53::HostedZone;
 use dr_core::{BuildErrors, Global, Stack, cidr};
 use serde_json::Value;
 
-/// The name that both regions answer, kept for this many seconds.
-fn with_ttl(ttl_s: u32) -> Result<Stack, BuildErrors> {
+/// The name that both regions answer, kept for this many seconds, or as an alias.
+fn with_ttl(ttl_s: Option<u32>) -> Result<Stack, BuildErrors> {
     Stack::build("shop", |stack| {
         let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
         let zone = global.add("zone", HostedZone::new("example.com"));
@@ -20,7 +20,8 @@ fn with_ttl(ttl_s: u32) -> Result<Stack, BuildErrors> {
         let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
         let standby = SecureApi::new(cidr!("10.1.0.0/16"));
         let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
-        let origin = global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby).cname(ttl_s));
+        let origin = FailoverPair::new(name, zone.id, &primary, &standby);
+        let origin = global.add("origin", ttl_s.into_iter().fold(origin, FailoverPair::cname));
         global.add("edge", Edge::new("www.example.com", zone.id, &origin));
         global.add("notifier", Notifier::new(&primary, &standby).email("oncall@example.com"));
     })
@@ -28,12 +29,17 @@ fn with_ttl(ttl_s: u32) -> Result<Stack, BuildErrors> {
 
 /// The site.
 pub fn pair() -> Result<Stack, BuildErrors> {
-    with_ttl(30)
+    with_ttl(Some(30))
 }
 
 /// The site, whose name's answer is kept for half an hour.
 pub fn slow_pair() -> Result<Stack, BuildErrors> {
-    with_ttl(1800)
+    with_ttl(Some(1800))
+}
+
+/// The site with alias records, which is what a pair has by default.
+pub fn alias_pair() -> Result<Stack, BuildErrors> {
+    with_ttl(None)
 }
 
 /// Runs a command: exit code, output, error output.

@@ -189,7 +189,7 @@ fn a_foreign_certificate_in_the_cloud_is_seen() {
     let mut state = deployed(&stack);
     assert_eq!(of(&state), []);
     let mut put = |address: &str, region: &str| {
-        let record = state.resources.get_mut(&address.parse().expect("an address")).expect("it is deployed");
+        let record = state.resources.get_mut(address).expect("it is deployed");
         let instance = record.current.as_mut().expect("it is deployed");
         instance.args["certificate"] = json!(format!("arn:aws:acm:{region}:111122223333:certificate/foreign"));
         of(&state)
