@@ -14,9 +14,6 @@ use crate::text::seconds;
 /// How long resolvers keep the answer of an alias, in seconds: 60 for load balancers, and assumed to be 60 for API Gateway, of
 /// which AWS publishes none.
 const ALIAS_TTL_S: f64 = 60.0;
-/// The kind of a health check that counts others. It has the times of its children added up, which is not modelled, and no number
-/// is better than a wrong one.
-const CALCULATED: &str = "calculated";
 
 /// A name with several answers, and all that its failover depends on.
 pub(crate) struct Pair<'g> {
@@ -67,9 +64,7 @@ impl<'g> Pair<'g> {
             _ => return None,
         };
         let check = referred(graph, primary.inputs.get("health_check"));
-        let (signal, probe, noticed) = signal(graph, primary, check);
-        let kind = check.and_then(|check| text(check, "kind")).filter(|kind| *kind == CALCULATED);
-        let unpredicted = kind.map(|kind| format!("health checks of kind {kind}"));
+        let Notice { signal, probe, words: noticed, unpredicted } = notice(graph, primary, check);
         let standby_is = match standby {
             None => Standby::Missing,
             Some(record) if referred(graph, record.inputs.get("health_check")).is_none() => Standby::Unchecked,
@@ -119,11 +114,9 @@ impl<'g> Pair<'g> {
             // Without a distribution users talk to the region themselves, and only DNS is in the way.
             (None, _) => Path { ttl_s: self.ttl_s, ..Path::default() },
         };
-        let incident = match (self.probe, mode) {
-            _ if self.unpredicted.is_some() => {
-                Err(Refusal::NotModelled { what: self.unpredicted.clone().unwrap_or_default() })
-            }
-            (Some(kind), Some(mode)) => Incident::seen(kind, mode),
+        let incident = match (&self.unpredicted, self.probe, mode) {
+            (Some(what), ..) => Err(Refusal::NotModelled { what: what.clone() }),
+            (None, Some(kind), Some(mode)) => Incident::seen(kind, mode),
             // An alarm does not probe.
             _ => Ok(ProbeTime::exactly(0.0).into()),
         };
@@ -194,7 +187,7 @@ fn name_of(graph: &Graph, value: Option<&Value>) -> Option<String> {
         let node = referred(graph, value)?;
         text(node, "name").or_else(|| text(node, "domain"))
     })?;
-    Some(name.trim_end_matches('.').to_ascii_lowercase())
+    Some(dr_aws::model::canonical(name))
 }
 
 /// The timers of a distribution towards its origin.
@@ -210,18 +203,32 @@ fn timers(edge: &Node) -> OriginTimers {
     }
 }
 
-/// Where the health of a record comes from, how it is probed, and both in words.
-fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option<ProbeKind>, String) {
+/// How the failure of a record is noticed.
+struct Notice {
+    signal: Signal,
+    probe: Option<ProbeKind>,
+    words: String,
+    /// What of it the model has no times of.
+    unpredicted: Option<String>,
+}
+
+impl Notice {
+    fn of(signal: Signal, probe: Option<ProbeKind>, words: String) -> Self {
+        Notice { signal, probe, words, unpredicted: None }
+    }
+}
+
+fn notice(graph: &Graph, record: &Node, check: Option<&Node>) -> Notice {
     let Some(check) = check else {
         let evaluated = record.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true);
         return match evaluated {
-            true => (Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned()),
-            false => (Signal::None, None, "by nothing".to_owned()),
+            true => Notice::of(Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned()),
+            false => Notice::of(Signal::None, None, "by nothing".to_owned()),
         };
     };
     let at = &check.address;
     if check.inputs["disabled"].as_bool() == Some(true) {
-        return (Signal::Disabled, None, format!("{at} is disabled: always healthy"));
+        return Notice::of(Signal::Disabled, None, format!("{at} is disabled: always healthy"));
     }
     let kind = text(check, "kind").unwrap_or_default();
     if kind == "cloudwatch_metric" {
@@ -229,7 +236,7 @@ fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option
         let field = |name: &str, default: f64| alarm.and_then(|a| number(&a.inputs, name)).unwrap_or(default);
         let (period_s, periods) = (field("period_s", 60.0), field("periods", 1.0) as u32);
         let words = format!("{at}: an alarm over {periods} × {}", seconds(period_s));
-        return (Signal::Watched(Detection::cloud_watch(period_s, periods)), None, words);
+        return Notice::of(Signal::Watched(Detection::cloud_watch(period_s, periods)), None, words);
     }
     // The defaults of Route 53, for a check that does not say.
     let interval_s = number(&check.inputs, "interval_s").unwrap_or(30.0);
@@ -241,11 +248,13 @@ fn signal(graph: &Graph, record: &Node, check: Option<&Node>) -> (Signal, Option
         kind.replace('_', " "),
         seconds(interval_s)
     );
+    let watched = Signal::Watched(Detection::health_check(interval_s, threshold));
     match probe {
-        Some(_) => (Signal::Watched(Detection::health_check(interval_s, threshold)), probe, words),
+        Some(_) => Notice::of(watched, probe, words),
+        // A calculated check has the times of its children added up; that is not modelled, and no number is better than a wrong one.
         None => {
             let words = format!("{at}: a check of kind {kind}, which is not predicted");
-            (Signal::Watched(Detection::health_check(interval_s, threshold)), None, words)
+            Notice { unpredicted: Some(format!("health checks of kind {kind}")), ..Notice::of(watched, None, words) }
         }
     }
 }

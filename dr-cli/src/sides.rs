@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dr_core::Address;
+
 /// A table of addresses: one column for each region of the pair, one row for each part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
@@ -29,7 +31,7 @@ pub(crate) fn pair<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Vec<Grou
     let mut tops: Vec<Top<'a>> = Vec::new();
     for address in addresses {
         let Some((region, path)) = address.split_once('/') else { continue };
-        let (scope, label) = top(path);
+        let (scope, label) = Address::split_path(path);
         match tops.iter_mut().find(|top| top.region == region && top.scope == scope) {
             Some(top) => top.parts.push((label, address)),
             None => tops.push(Top { region, scope, parts: vec![(label, address)] }),
@@ -58,20 +60,6 @@ struct Top<'a> {
     scope: &'a str,
     /// Label inside the scope, and the whole address.
     parts: Vec<(&'a str, &'a str)>,
-}
-
-/// `primary.net.vpc` is `net.vpc` in `primary`; `vpc` stands at the top.
-fn top(path: &str) -> (&str, &str) {
-    let mut depth = 0_u32;
-    for (at, byte) in path.bytes().enumerate() {
-        match byte {
-            b'[' => depth += 1,
-            b']' => depth = depth.saturating_sub(1),
-            b'.' if depth == 0 => return (&path[..at], &path[at + 1..]),
-            _ => {}
-        }
-    }
-    ("", path)
 }
 
 /// The construct of another region that is most like `like`.

@@ -2,8 +2,7 @@
 #![cfg(feature = "sim")]
 
 pub mod common;
-
-use std::path::Path;
+mod pair;
 
 use common::{Shape, meddle};
 use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, SiteHandle, ValidatedCertificate};
@@ -11,6 +10,7 @@ use dr_aws::ec2::{AclEntry, Direction, NetworkAcl, Port};
 use dr_aws::regions::{EuWest1, UsEast1, UsWest2};
 use dr_aws::route53::HostedZone;
 use dr_core::{BuildErrors, Builder, Global, Node, Region, Scope, Stack, cidr};
+use pair::run;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
@@ -46,22 +46,6 @@ fn site(stack: &Builder, told: bool, answers: bool) {
 
 fn sound() -> Result<Stack, BuildErrors> {
     Stack::build("shop", |stack| site(stack, true, true))
-}
-
-fn run<O>(
-    program: impl Fn() -> Result<Stack<O>, BuildErrors> + 'static,
-    dir: &Path,
-    args: &[&str],
-) -> (u8, String, String)
-where
-    O: dr_core::Inputs + 'static,
-    O::Args: serde::Serialize,
-{
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = [args, &["--state", dir.to_str().expect("a path of letters")]].concat();
-    let code = dr_cli::run(program, args, &mut out, &mut err);
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    (code, text(out), text(err))
 }
 
 fn events(out: &str) -> Vec<Value> {

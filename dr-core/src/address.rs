@@ -73,17 +73,14 @@ impl Address {
     #[must_use]
     pub fn scope(&self) -> &str {
         let path = self.path();
-        let (mut depth, mut last_dot) = (0_u32, 0);
-        for (at, byte) in path.bytes().enumerate() {
-            match byte {
-                b'[' => depth += 1,
-                b']' => depth -= 1,
-                // Keys may hold dots; only those between segments separate scopes.
-                b'.' if depth == 0 => last_dot = at,
-                _ => {}
-            }
-        }
-        &path[..last_dot]
+        &path[..separators(path).last().unwrap_or(0)]
+    }
+
+    /// The outermost construct of a path, and what is below it: `primary.net.vpc` is `net.vpc` in `primary`. What stands at the
+    /// top of its region is below an empty one.
+    #[must_use]
+    pub fn split_path(path: &str) -> (&str, &str) {
+        separators(path).next().map_or(("", path), |at| (&path[..at], &path[at + 1..]))
     }
 
     /// The resource's own name with its key, the last segment.
@@ -93,6 +90,19 @@ impl Address {
         let path = self.path();
         if scope.is_empty() { path } else { &path[scope.len() + 1..] }
     }
+}
+
+/// Where the dots of a path are that separate scopes: keys may hold dots as well.
+fn separators(path: &str) -> impl Iterator<Item = usize> {
+    let mut depth = 0_u32;
+    path.bytes().enumerate().filter_map(move |(at, byte)| {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        (byte == b'.' && depth == 0).then_some(at)
+    })
 }
 
 impl FromStr for Address {

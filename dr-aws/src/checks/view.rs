@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use dr_core::value::{Reference, references};
 use dr_core::{Graph, Node, Value};
 
+pub(crate) use crate::model::canonical;
+
 /// A frozen program, as rules look at it.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'g> {
@@ -394,11 +396,6 @@ pub(crate) fn policy(record: &Node) -> &str {
 /// `primary` or `secondary`.
 pub(crate) fn role(record: &Node) -> Option<&str> {
     record.inputs["routing"]["failover"].as_str()
-}
-
-/// A name as DNS compares it.
-pub(crate) fn canonical(name: &str) -> String {
-    name.strip_suffix('.').unwrap_or(name).to_lowercase()
 }
 
 /// Whether a name on a certificate or a domain is this name; `*` is exactly one label.

@@ -43,6 +43,7 @@ pub mod health;
 pub mod timing;
 
 /// DNS names are compared without their trailing dot and without regard to case (RFC 4343).
-pub(crate) fn canonical(name: &str) -> String {
+#[must_use]
+pub fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dr_core::{Graph, Node};
+use dr_core::{Address, Graph, Node};
 
 use crate::checks::view::{View, policy, role};
 
@@ -211,24 +211,10 @@ fn sides(view: View<'_>) -> Option<([String; 2], bool)> {
 fn scopes<'g>(graph: &'g Graph, label: &str) -> BTreeMap<&'g str, Parts<'g>> {
     let mut scopes: BTreeMap<&str, Parts<'_>> = BTreeMap::new();
     for node in graph.nodes().filter(|node| node.address.region() == label) {
-        let (scope, part) = top(node.address.path());
+        let (scope, part) = Address::split_path(node.address.path());
         scopes.entry(scope).or_default().insert(part, node);
     }
     scopes
-}
-
-/// `primary.net.vpc` is `net.vpc` in `primary`; `vpc` stands at the top. Keys may hold dots.
-fn top(path: &str) -> (&str, &str) {
-    let mut depth = 0_u32;
-    for (at, byte) in path.bytes().enumerate() {
-        match byte {
-            b'[' => depth += 1,
-            b']' => depth = depth.saturating_sub(1),
-            b'.' if depth == 0 => return (&path[..at], &path[at + 1..]),
-            _ => {}
-        }
-    }
-    ("", path)
 }
 
 /// The shared part of all parts.

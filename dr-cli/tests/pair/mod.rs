@@ -43,7 +43,11 @@ pub fn alias_pair() -> Result<Stack, BuildErrors> {
 }
 
 /// Runs a command: exit code, output, error output.
-pub fn run<O>(program: fn() -> Result<Stack<O>, BuildErrors>, dir: &Path, args: &[&str]) -> (u8, String, String)
+pub fn run<O>(
+    program: impl Fn() -> Result<Stack<O>, BuildErrors> + 'static,
+    dir: &Path,
+    args: &[&str],
+) -> (u8, String, String)
 where
     O: dr_core::Inputs + 'static,
     O::Args: serde::Serialize,

@@ -8,6 +8,7 @@ use crate::address::Address;
 use crate::error::Action;
 use crate::observed::{Drift, DriftKind};
 use crate::resource::Replacement;
+use crate::state::{Instance, Record};
 use crate::value;
 
 impl Planner<'_> {
@@ -51,12 +52,7 @@ impl Planner<'_> {
                 }
                 let Some(record) = self.state.resources.remove(&from) else { continue };
                 if let Some(current) = &record.current {
-                    let mut step = self.step(Action::Adopt, &to, &record.type_name, &record.region, current);
-                    step.from = Some(from.clone());
-                    step.reason = Some(format!("moved from {from}"));
-                    step.expected_s = 1.0;
-                    let id = self.push_forward(step);
-                    self.adopts.insert(to.clone(), id);
+                    self.adopt(&to, &record, current, Some(from.clone()), format!("moved from {from}"));
                 }
                 self.state.resources.insert(to.clone(), record);
                 let rename = |needs: &mut Vec<Address>| {
@@ -76,15 +72,18 @@ impl Planner<'_> {
         for Drift { address, kind } in drift {
             let DriftKind::Misnamed(old) = kind else { continue };
             let record = self.state.resources.get(address).filter(|_| self.graph.get(address.as_str()).is_some());
-            let Some((record, current)) = record.and_then(|record| Some((record, record.current.as_ref()?))) else {
-                continue;
-            };
-            let mut step = self.step(Action::Adopt, address, &record.type_name, &record.region, current);
-            step.reason = Some(format!("it still carries the name {old}"));
-            step.expected_s = 1.0;
-            let id = self.push_forward(step);
-            self.adopts.insert(address.clone(), id);
+            let Some(record) = record.cloned() else { continue };
+            let Some(current) = &record.current else { continue };
+            self.adopt(address, &record, current, None, format!("it still carries the name {old}"));
         }
+    }
+
+    /// A step that tells the provider the address of what exists.
+    fn adopt(&mut self, to: &Address, record: &Record, current: &Instance, from: Option<Address>, reason: String) {
+        let mut step = self.step(Action::Adopt, to, &record.type_name, &record.region, current);
+        (step.from, step.reason, step.expected_s) = (from, Some(reason), 1.0);
+        let id = self.push_forward(step);
+        self.adopts.insert(to.clone(), id);
     }
 
     /// Where the program has what was moved to this address: it may have been moved again since.
