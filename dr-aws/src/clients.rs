@@ -256,8 +256,9 @@ pub(crate) fn incomplete(operation: &str, missing: &str) -> CloudError {
     CloudError::new(operation, "IncompleteAnswer", format!("the answer lacks {missing}"), Class::Transient)
 }
 
-/// The HTTP client for AWS; it serves `http://` endpoints of emulators as well.
-fn https_client() -> SharedHttpClient {
+/// The HTTP client of [`Aws`] unless it is given another one, to be wrapped: rustls, and `http://` endpoints of emulators as well.
+#[must_use]
+pub fn https_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https()

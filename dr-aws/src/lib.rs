@@ -81,7 +81,7 @@ use std::sync::Arc;
 
 use dr_core::Registry;
 
-pub use clients::{Aws, AwsBuilder, Depth, Identity};
+pub use clients::{Aws, AwsBuilder, Depth, Identity, https_client};
 pub use governor::CallTime;
 pub use rates::{Rate, Rates};
 

@@ -6,9 +6,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+
 use crate::control::Refusal;
 use crate::rates;
 use crate::world::Rng;
+
+/// The SDK's default connect time-out: how long a caller waits for a region that is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
 /// Which calls a fault is for. An absent part matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -94,7 +100,7 @@ pub enum CrashPoint {
     After(u64),
 }
 
-/// The faults of a cloud. Clones are the same script.
+/// The faults of a [`Cloud`](crate::Cloud) or a [`FaultConnector`](crate::FaultConnector). Clones are the same script.
 #[derive(Debug, Clone)]
 pub struct Faults {
     script: Arc<Mutex<Script>>,
@@ -131,7 +137,8 @@ enum When {
 
 impl Faults {
     pub(crate) fn seeded(seed: u64) -> Self {
-        let rng = Rng::seeded(seed);
+        // A stream of its own: a fault that is added must not change latencies or ids.
+        let rng = Rng::seeded(seed ^ 0x0066_6175_6c74);
         let script = Script { rng, rules: Vec::new(), crash: None, calls_since_set: 0, crashed: None, dying: false };
         Faults { script: Arc::new(Mutex::new(script)) }
     }
@@ -162,13 +169,20 @@ impl Faults {
         self.between(Target::any().in_region(region), from_ms, to_ms, Fault::Unreachable);
     }
 
-    /// Lets the program die at a call; see [`Cloud::run`](crate::Cloud::run). Replaces an earlier point.
+    /// Lets the program die at a call; see [`Cloud::run`](crate::Cloud::run) and
+    /// [`FaultConnector::run`](crate::FaultConnector::run). Replaces an earlier point.
     pub fn crash_at(&self, point: CrashPoint) {
         let mut script = self.lock();
         script.crash = Some(point);
         script.calls_since_set = 0;
         script.crashed = None;
         script.dying = false;
+    }
+
+    /// How many of the faults for single calls have not happened yet: a test that means to survive them wants none left.
+    #[must_use]
+    pub fn unmet(&self) -> usize {
+        self.lock().rules.iter().filter(|rule| matches!(rule.when, When::After(_))).count()
     }
 
     /// The crash point that was reached, if one was.
@@ -271,6 +285,31 @@ impl Fault {
         }
     }
 
+    /// Lets the caller feel it: the error that the service answers with, at once, or the way in which the connection fails, after
+    /// its time. The way there is over, the way back is not.
+    pub(crate) async fn befall(
+        self,
+        service: &str,
+        sleep: &dyn AsyncSleep,
+        (there, back): (Duration, Duration),
+    ) -> Result<Refusal, ConnectorError> {
+        if let Some(refusal) = self.refusal(service) {
+            return Ok(refusal);
+        }
+        match self {
+            Fault::Reset => {
+                sleep.sleep(back).await;
+                Err(ConnectorError::io("the connection was reset".into()))
+            }
+            Fault::Unreachable => {
+                sleep.sleep(CONNECT_TIMEOUT.saturating_sub(there)).await;
+                Err(ConnectorError::timeout("the region does not accept connections".into()))
+            }
+            // Hanging and vanished; the others are refusals.
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Whether the operation happens all the same.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Fault::Lost | Fault::Reset | Fault::Hang)
@@ -286,9 +325,9 @@ pub(crate) struct Travel {
 }
 
 impl Travel {
-    /// 80 ms for the round trip: what a call to a region on the same continent takes with its handling.
+    /// No time, until it is [`set`](Travel::set).
     pub(crate) fn seeded(seed: u64) -> Self {
-        Travel { round_trip_ms: 80, jitter_ms: 0, rng: Rng::seeded(seed) }
+        Travel { round_trip_ms: 0, jitter_ms: 0, rng: Rng::seeded(seed ^ 0x7472_6176_656c) }
     }
 
     pub(crate) fn set(&mut self, round_trip: Duration, jitter: Duration) {
@@ -328,8 +367,10 @@ mod tests {
         let faults = Faults::seeded(1);
         faults.next(Target::service("EC2"), Fault::Throttle);
         faults.next(Target::any(), Fault::Lost);
+        assert_eq!(faults.unmet(), 2);
         assert_eq!(faults.of("EC2", "CreateVpc", "us-east-1", 0), Some(Fault::Throttle));
         assert_eq!(faults.of("EC2", "CreateVpc", "us-east-1", 0), Some(Fault::Lost));
+        assert_eq!(faults.unmet(), 0);
         assert!(hits(&faults, 10).is_empty());
     }
 

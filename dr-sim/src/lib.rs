@@ -4,7 +4,8 @@
 //! answers as AWS would; everything that waits, waits in virtual time.
 //!
 //! [`Aws`] is the account: it deploys a program, sends requests, breaks things and lets time pass. [`Cloud`] below it holds the
-//! log of calls and the faults of the control planes ([`Faults`]); those of the data plane are [`DataFault`]s.
+//! log of calls and the faults of the control planes ([`Faults`]); those of the data plane are [`DataFault`]s. The same faults
+//! and latencies in front of something that speaks AWS's wire formats, an emulator or AWS itself: [`FaultConnector`].
 //!
 //! # A test of a failover
 //!
@@ -75,6 +76,7 @@
 mod aws;
 mod clock;
 mod cloud;
+mod connector;
 mod control;
 mod data;
 mod faults;
@@ -82,11 +84,13 @@ mod fingerprint;
 mod latency;
 mod rates;
 mod seam;
+mod wire_form;
 mod world;
 
 pub use aws::{Aws, OpenError};
 pub use clock::{EPOCH_MS, Hold, SimClock};
 pub use cloud::{CallRecord, Cloud, Crashed, LoadError, Outcome, Passing};
+pub use connector::FaultConnector;
 pub use data::{
     Caches, DataFault, DataFaults, Edge, Failure, Handlers, Health, HealthEvent, Hop, Internet, Message, Part, Request,
     Resolver, Response, Service, Window,

@@ -15,7 +15,6 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
@@ -29,7 +28,6 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::retry::RetryConfig;
@@ -38,9 +36,7 @@ use aws_types::region::Region;
 use crate::cloud::{Outcome, Shared};
 use crate::control::{Answer, Call, Operation, Refusal, ec2};
 use crate::faults::{CrashPoint, Fault};
-
-/// The SDK's default connect time-out: how long a caller waits for a region that is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
+use crate::wire_form::{WireForm, request_id, response};
 
 type Input = Arc<dyn Any + Send + Sync>;
 
@@ -143,9 +139,7 @@ impl Intercept for Carrier {
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let ticket = config.load::<Ticket>().ok_or("the call was read before it was serialised")?.clone();
-        let signed = context.request().headers().get("authorization").and_then(signing_region);
-        let region = signed.map(str::to_owned).or_else(|| config.load::<Region>().map(ToString::to_string));
-        let region = region.ok_or("the request is neither signed nor configured for a region")?;
+        let region = region_of(context.request(), config)?;
         let slot = Slot::default();
         config.interceptor_state().store_put(slot.clone());
         context.request_mut().add_extension(Parcel { ticket, region, slot });
@@ -164,6 +158,13 @@ impl Intercept for Carrier {
         }
         Ok(())
     }
+}
+
+/// The region that a request is for: the one it is signed for, which of a global service is not the client's.
+pub(crate) fn region_of(request: &HttpRequest, config: &ConfigBag) -> Result<String, BoxError> {
+    let signed = request.headers().get("authorization").and_then(signing_region);
+    let region = signed.map(str::to_owned).or_else(|| config.load::<Region>().map(ToString::to_string));
+    region.ok_or_else(|| "the request is neither signed nor configured for a region".into())
 }
 
 /// The region in the credential scope: `Credential=KEY/20260101/us-east-1/ec2/aws4_request`.
@@ -262,18 +263,7 @@ async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<H
     let entry = shared.table.get(&service, &operation).expect("the input came from this entry");
     let answer = match landed.answer {
         Ok(answer) => answer,
-        Err(Fault::Hang | Fault::Vanish) => return std::future::pending().await,
-        Err(Fault::Unreachable) => {
-            shared.clock.sleep(CONNECT_TIMEOUT.saturating_sub(there)).await;
-            return Err(ConnectorError::timeout("the region does not accept connections".into()));
-        }
-        Err(fault) => match fault.refusal(&service) {
-            Some(refusal) => Err(refusal),
-            None => {
-                shared.clock.sleep(back).await;
-                return Err(ConnectorError::io("the connection was reset".into()));
-            }
-        },
+        Err(fault) => Err(fault.befall(&service, &shared.clock, (there, back)).await?),
     };
     shared.clock.sleep(back).await;
     let request_id = request_id(number);
@@ -282,7 +272,7 @@ async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<H
         Err(refusal) => (refusal.status, Err((entry.refuse)(&refusal, &request_id))),
     };
     slot.put(answer);
-    Ok(response(status, &request_id, SdkBody::empty(), None))
+    Ok(response(status, &request_id, SdkBody::empty()))
 }
 
 /// The arrival: faults, rates, and the handler under the world's lock.
@@ -353,60 +343,13 @@ pub(crate) fn land_orphan(shared: &Shared, flight: Flight) {
     let _ = land(shared, flight);
 }
 
-/// The wire form of "this operation is not simulated", read by the SDK's own deserialiser: there is no typed error to build.
+/// "This operation is not simulated", read by the SDK's own deserialiser: there is no typed error to build.
 fn not_simulated(shared: &Shared, request: &HttpRequest, parcel: &Parcel) -> HttpResponse {
-    const CODE: &str = "NotSimulated";
     let Ticket { service, operation, .. } = &parcel.ticket;
-    let message = format!("not simulated: {service}.{operation}");
     let number = shared.next_number();
-    let id = request_id(number);
-    let content_type = request.headers().get("content-type").unwrap_or_default().to_owned();
-    let protocol = request.headers().get("smithy-protocol").unwrap_or_default();
-    let (body, kind) = if protocol.contains("cbor") || content_type.contains("cbor") {
-        (cbor_map(&[("__type", CODE), ("message", &message)]), "application/cbor")
-    } else if content_type.contains("json") || matches!(&**service, "ApiGatewayV2" | "ACM" | "SSM") {
-        (format!(r#"{{"__type":"{CODE}","message":"{message}"}}"#).into_bytes(), "application/json")
-    } else if service == "EC2" {
-        let error = format!("<Error><Code>{CODE}</Code><Message>{message}</Message></Error>");
-        let body = format!("<Response><Errors>{error}</Errors><RequestID>{id}</RequestID></Response>");
-        (body.into_bytes(), "text/xml")
-    } else {
-        let error = format!("<Error><Type>Sender</Type><Code>{CODE}</Code><Message>{message}</Message></Error>");
-        let body = format!("<ErrorResponse>{error}<RequestId>{id}</RequestId></ErrorResponse>");
-        (body.into_bytes(), "text/xml")
-    };
-    let now_ms = shared.clock.now_ms();
-    let outcome = Outcome::Refused(CODE.to_owned());
+    let refusal = Refusal::new("NotSimulated", format!("not simulated: {service}.{operation}")).status(501);
+    let response = WireForm::of(service, request).response(&refusal, &request_id(number));
+    let (now_ms, outcome) = (shared.clock.now_ms(), Outcome::Refused(refusal.code));
     shared.record(number, now_ms, parcel.region.clone(), service.clone(), operation.clone(), outcome);
-    let mut response = response(501, &id, SdkBody::from(body), Some(kind));
-    response.headers_mut().insert("x-amzn-errortype", CODE);
-    response
-}
-
-/// A CBOR map of short texts (RFC 8949: major types 5 and 3).
-fn cbor_map(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let mut out = vec![0xa0 | pairs.len() as u8];
-    for text in pairs.iter().flat_map(|(key, value)| [key, value]) {
-        // Two bytes of length: every text here is shorter than 64 KiB.
-        out.push(0x79);
-        out.extend((text.len() as u16).to_be_bytes());
-        out.extend(text.as_bytes());
-    }
-    out
-}
-
-/// A request id that is the same in every run with the same calls.
-fn request_id(number: u64) -> String {
-    format!("00000000-0000-4000-8000-{number:012x}")
-}
-
-fn response(status: u16, request_id: &str, body: SdkBody, content_type: Option<&'static str>) -> HttpResponse {
-    // Out of range only when a fault was given a status that HTTP does not have.
-    let status = StatusCode::try_from(status).unwrap_or_else(|_| StatusCode::try_from(500).expect("500 is a status"));
-    let mut response = HttpResponse::new(status, body);
-    response.headers_mut().insert("x-amzn-requestid", request_id.to_owned());
-    if let Some(content_type) = content_type {
-        response.headers_mut().insert("content-type", content_type);
-    }
     response
 }
