@@ -269,6 +269,10 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
     if (operation, code) == ("ec2:ReleaseAddress", "authfailure") && says("does not belong") {
         return Class::Gone;
     }
+    // AWS has not looked at the account yet, which no right changes.
+    if is(DENIED) && says(UNVERIFIED) {
+        return Class::Permanent;
+    }
     if is(DENIED) {
         return Class::Denied;
     }
@@ -307,6 +311,8 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
         // Capacity comes back in hours or elsewhere, not while a deploy waits; AWS answers it as a server error.
         ("ec2", code) if code.starts_with("insufficient") && code.ends_with("capacity") => return Class::Permanent,
         ("ec2", "invalidamiid.notfound") => return Class::Permanent,
+        // The first launch of an account in a region, mostly for some minutes.
+        ("ec2", "pendingverification") => return Class::Eventual,
         // The VPC has an endpoint for the service's own name, which may be the one of a lost answer.
         ("ec2", "invalidparameter") if says("conflicting dns domain") => return Class::Exists,
         // Taken by another subnet, which may be the one of a lost answer.
@@ -332,6 +338,10 @@ pub(crate) fn classify(operation: &str, code: &str, message: &str, status: u16) 
         // It is there, and for other names.
         ("cloudfront", "invalidviewercertificate") if says("cover") || says("must attach") => return Class::Permanent,
         ("cloudfront", "invalidviewercertificate") => return Class::Eventual,
+        // Policies and origins that the settings name: what is not there will not be.
+        ("cloudfront", code) if is_missing_setting(code) && !is_read(name) && !is_removal(name) => {
+            return Class::Permanent;
+        }
         ("sns", "invalidparameter") if says("already exists") => return Class::Exists,
         ("route53", "invalidchangebatch") if says("already exists") => return Class::Exists,
         // What an alias points to, made a moment ago.
@@ -374,6 +384,17 @@ fn is_quota(text: &str) -> bool {
     text.contains("there are too many") && text.contains("limit is") || text.contains("maximum number of")
 }
 
+/// Codes of CloudFront about a part of the settings and not about a distribution.
+fn is_missing_setting(code: &str) -> bool {
+    code.starts_with("nosuch") && !matches!(code, "nosuchdistribution" | "nosuchresource")
+}
+
+/// A part of what CloudFront says about a new account.
+const UNVERIFIED: &str = "account must be verified";
+
+/// A part of what API Gateway says about a subnet in a zone without VPC links.
+const NO_LINKS: &str = "where service is not available";
+
 /// A part of what API Gateway says when it does not reach the issuer of tokens.
 const DISCOVERY: &str = "openid-configuration";
 
@@ -412,6 +433,19 @@ fn hint(operation: &str, code: &str, message: &str, class: Class) -> Option<Stri
             "the account is not subscribed to this service, or the region is not enabled".into()
         }
         _ if class == Class::Denied => missing_right(operation, message),
+        "accessdenied" if text.contains(UNVERIFIED) => {
+            "AWS has not verified the account for this service yet: ask AWS Support, then deploy again, it goes on from here".into()
+        }
+        "pendingverification" => {
+            "AWS is looking at the account's first use of this region, for minutes mostly and 4 hours at most: deploy again then, it goes on from here"
+                .into()
+        }
+        _ if service == "cloudfront" && class == Class::Permanent && is_missing_setting(&code) => {
+            "CloudFront knows no policy or origin of this id: is it one of this account, or a managed one?".into()
+        }
+        "badrequestexception" if text.contains(NO_LINKS) => {
+            "this zone has no VPC links: give the link subnets in others (`aws.ec2.zones` puts such zones last)".into()
+        }
         "limitexceededexception" if service == "acm" => {
             "the number of certificates of a year is used up: wait, or ask AWS Support for more".into()
         }
@@ -454,6 +488,9 @@ fn hint(operation: &str, code: &str, message: &str, class: Class) -> Option<Stri
 fn missing_right(operation: &str, message: &str) -> String {
     // "User: arn:… is not authorized to perform: iam:PassRole on resource: …": the right is not always the operation's own.
     let named = message.split_once("to perform: ").and_then(|(_, rest)| rest.split([' ', ',']).next());
+    // API Gateway names it in words: the first link or domain of an account needs a role of the service.
+    let in_words = message.to_ascii_lowercase().contains("create a service linked role");
+    let named = named.or(in_words.then_some("iam:CreateServiceLinkedRole"));
     let named = named.map(|action| action.trim_end_matches('.')).filter(|action| action.contains(':'));
     let mut actions = named.map_or_else(|| permissions::actions_of(operation), |action| vec![action.to_owned()]);
     if actions.is_empty() {
@@ -474,6 +511,9 @@ fn missing_right(operation: &str, message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const VERIFY: &str = "Your account must be verified before you can add new CloudFront resources. To verify your account, please contact AWS Support (https://console.aws.amazon.com/support/home#/) and include this error message.";
+    const ZONE: &str = "Subnet 'subnet-1' is in Availability Zone 'euw3-az2' where service is not available";
 
     #[test]
     fn an_answer_has_the_class_that_its_service_and_operation_give_it() {
@@ -530,6 +570,16 @@ mod tests {
             ("route53:UpdateHealthCheck", "HealthCheckVersionMismatch", same, 409, Class::Stale),
             ("cloudfront:DeleteDistribution", "DistributionNotDisabled", same, 409, Class::Dependency),
             ("cloudfront:UpdateDistribution", "PreconditionFailed", same, 412, Class::Stale),
+            ("cloudfront:CreateDistributionWithTags", "NoSuchCachePolicy", same, 404, Class::Permanent),
+            ("cloudfront:UpdateDistribution", "NoSuchOriginRequestPolicy", same, 404, Class::Permanent),
+            ("cloudfront:UpdateDistribution", "NoSuchOrigin", same, 404, Class::Permanent),
+            ("cloudfront:UpdateDistribution", "NoSuchDistribution", same, 404, Class::Eventual),
+            ("cloudfront:TagResource", "NoSuchResource", same, 404, Class::Eventual),
+            ("cloudfront:DeleteDistribution", "NoSuchDistribution", same, 404, Class::Gone),
+            ("cloudfront:CreateDistributionWithTags", "AccessDenied", VERIFY, 403, Class::Permanent),
+            ("cloudfront:CreateDistributionWithTags", "AccessDenied", "Access denied", 403, Class::Denied),
+            ("ec2:RunInstances", "PendingVerification", same, 400, Class::Eventual),
+            ("apigateway:CreateVpcLink", "BadRequestException", ZONE, 400, Class::Permanent),
             ("cloudwatch:PutMetricAlarm", "InternalServiceError", same, 500, Class::Transient),
             ("apigateway:GetApis", "Http500", same, 500, Class::Transient),
         ] {
@@ -550,6 +600,11 @@ mod tests {
             ("apigateway:CreateVpcLink", "User is not authorized", "allow `apigateway:POST` and `apigateway:PUT` in"),
             ("ec2:CreateVpc", "… Encoded authorization failure message: x", "decode-authorization-message"),
             (
+                "apigateway:CreateVpcLink",
+                "Caller does not have permissions to create a Service Linked Role.",
+                "allow `iam:CreateServiceLinkedRole` in",
+            ),
+            (
                 "sns:CreateTopic",
                 "User: u is not authorized to perform: sns:CreateTopic on resource: t with an explicit deny in a service control policy",
                 "denies `sns:CreateTopic` explicitly",
@@ -557,6 +612,20 @@ mod tests {
         ] {
             let hint = hint(operation, "AccessDenied", message, Class::Denied).unwrap();
             assert!(hint.contains(right), "{hint}");
+        }
+    }
+
+    #[test]
+    fn what_a_new_account_or_a_zone_has_to_do_with_it_is_said() {
+        for (operation, code, message, sentence) in [
+            ("cloudfront:CreateDistributionWithTags", "AccessDenied", VERIFY, "has not verified the account"),
+            ("ec2:RunInstances", "PendingVerification", "Your request … is being validated", "deploy again then"),
+            ("cloudfront:UpdateDistribution", "NoSuchCachePolicy", "", "no policy or origin of this id"),
+            ("apigateway:CreateVpcLink", "BadRequestException", ZONE, "subnets in others"),
+        ] {
+            let class = classify(operation, code, message, 400);
+            let hint = hint(operation, code, message, class).unwrap();
+            assert!(hint.contains(sentence), "{code}: {hint}");
         }
     }
 

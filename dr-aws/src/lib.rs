@@ -37,7 +37,7 @@
 mod call;
 mod clients;
 mod governor;
-#[cfg(any(feature = "apigatewayv2", feature = "cloudfront"))]
+#[cfg(any(feature = "apigatewayv2", feature = "cloudfront", feature = "route53"))]
 mod marks;
 mod names;
 mod rates;

@@ -20,7 +20,7 @@ enum Place {
 /// The mark of a resource, at most `limit` bytes; one that does not fit has a digest in the place of the address.
 pub(crate) fn write(stack: &str, address: &Address, generation: u32, limit: usize) -> String {
     let whole = format!("dr:{stack}/{address}#{generation}");
-    if whole.len() <= limit { whole } else { format!("dr:{stack}/~{}#{generation}", digest(address)) }
+    if whole.len() <= limit { whole } else { format!("dr:{stack}/~{}#{generation}", digest(address.as_str())) }
 }
 
 /// The owner that a text names, when it is the mark of a resource of this stack.
@@ -40,15 +40,15 @@ impl Mark {
     pub(crate) fn address<'a>(&self, mut candidates: impl Iterator<Item = &'a Address>) -> Option<Address> {
         match &self.place {
             Place::Address(address) => Some(address.clone()),
-            Place::Digest(written) => candidates.find(|address| digest(address) == *written).cloned(),
+            Place::Digest(written) => candidates.find(|address| digest(address.as_str()) == *written).cloned(),
         }
     }
 }
 
-/// FNV-1a, 64 bits: the same in every build, and nobody is kept out by it.
-fn digest(address: &Address) -> String {
+/// Sixteen hex digits that stand for a text which does not fit, FNV-1a: the same in every build, and nobody is kept out by it.
+pub(crate) fn digest(text: &str) -> String {
     let fold = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("{:016x}", address.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, fold))
+    format!("{:016x}", text.bytes().fold(0xcbf2_9ce4_8422_2325, fold))
 }
 
 #[cfg(test)]

@@ -38,10 +38,12 @@ pub(crate) fn path(stack: &str) -> String {
 fn stack_part(stack: &str, limit: usize) -> String {
     let stack = clean(stack);
     let stack = stack[..stack.len().min(limit * 2 / 5)].trim_end_matches('-');
-    // Elastic Load Balancing keeps the names `internal-…` for itself, and a stack may be called `_`.
+    // Elastic Load Balancing keeps the names `internal-…` for itself, EC2 those of groups that begin with `sg-`; and a stack may
+    // be called `_`.
+    let is_kept = |word: &str| stack.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     if stack.is_empty() {
         "s".to_owned()
-    } else if stack == "internal" || stack.starts_with("internal-") {
+    } else if is_kept("internal") || is_kept("sg") {
         format!("s-{stack}")
     } else {
         stack.to_owned()
@@ -94,17 +96,22 @@ mod tests {
         let long = owner("the-shop-of-everything", "us-east-1/primary.service.backend.group[a.b]");
         assert_eq!(physical(&long, 32), "the-shop-of-group-a-b-01234567");
         assert!(physical(&owner("internal", "us-east-1/alb"), 32).starts_with("s-internal-alb"));
+        assert!(physical(&owner("sg", "us-east-1/web"), 255).starts_with("s-sg-web-"));
+        assert!(physical(&owner("sgx", "us-east-1/web"), 255).starts_with("sgx-web-"));
     }
 
     proptest! {
         #[test]
-        fn every_name_is_valid_and_known_as_the_stacks(stack in "[a-zA-Z0-9_-]{1,64}", name in "[a-zA-Z0-9_-]{1,64}") {
+        fn every_name_is_valid_and_known_as_the_stacks(
+            stack in "((internal|sg)[-_]?)?[a-zA-Z0-9_-]{0,48}".prop_filter("a name", |stack| !stack.is_empty()),
+            name in "[a-zA-Z0-9_-]{1,64}",
+        ) {
             for limit in [32, 64, 128, 255] {
                 let name = physical(&owner(&stack, &format!("global/{name}")), limit);
                 prop_assert!(name.len() <= limit, "{}", name);
                 prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", name);
                 prop_assert!(!name.starts_with('-') && !name.ends_with('-') && !name.contains("--"), "{}", name);
-                prop_assert!(!name.starts_with("internal-"), "{}", name);
+                prop_assert!(!name.starts_with("internal-") && !name.starts_with("sg-"), "{}", name);
                 prop_assert!(may_be_of(&stack, &name, limit), "{}", name);
             }
         }

@@ -20,16 +20,23 @@ pub const ADDRESS: &str = "dr:address";
 pub const GENERATION: &str = "dr:generation";
 /// What consoles show.
 const NAME: &str = "Name";
+/// The longest value of a tag, in characters.
+const VALUE_LEN_MAX: usize = 256;
 
 /// All tags of a resource: ownership, name, and those of the program.
 pub(crate) fn ownership(owner: &Owner) -> BTreeMap<String, String> {
     let address = encode(&owner.address);
-    let mut tags = BTreeMap::from([(NAME.to_owned(), format!("{}/{address}", owner.stack))]);
+    let mut tags = BTreeMap::from([(NAME.to_owned(), name(&owner.stack, &address))]);
     tags.extend(owner.tags.clone());
     tags.insert(STACK.to_owned(), owner.stack.clone());
     tags.insert(ADDRESS.to_owned(), address);
     tags.insert(GENERATION.to_owned(), owner.generation.to_string());
     tags
+}
+
+/// The name that a resource gets when the program gives none: as much of it as fits.
+fn name(stack: &str, address: &str) -> String {
+    format!("{stack}/{address}").chars().take(VALUE_LEN_MAX).collect()
 }
 
 /// Who owns a resource, as its tags tell.
@@ -53,7 +60,7 @@ where
     }
     let encoded = tags.remove(ADDRESS)?;
     let generation = tags.remove(GENERATION)?.parse().ok()?;
-    if tags.get(NAME).is_some_and(|name| *name == format!("{stack}/{encoded}")) {
+    if tags.get(NAME).is_some_and(|given| *given == name(stack, &encoded)) {
         tags.remove(NAME);
     }
     // CloudFormation, Auto Scaling and others of AWS add their own, which nobody can take away.
@@ -61,11 +68,12 @@ where
     Some(Owned { address: decode(&encoded)?, generation, tags })
 }
 
-/// The tags of the owner, and the keys that an object has beside them and should not.
+/// The tags of the owner that an object has not or has otherwise, and the keys that it has and should not.
 pub(crate) fn changes(owner: &Owner, present: &BTreeMap<String, String>) -> (BTreeMap<String, String>, Vec<String>) {
-    let wanted = ownership(owner);
+    let mut wanted = ownership(owner);
     let surplus = present.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:"));
     let surplus = surplus.cloned().collect();
+    wanted.retain(|key, value| present.get(key) != Some(value));
     (wanted, surplus)
 }
 
@@ -144,6 +152,28 @@ mod tests {
         let read = owned("shop", tags.clone()).unwrap();
         assert_eq!((read.address, read.generation, read.tags), (owner.address, 2, owner.tags));
         assert_eq!(owned("other", tags), None);
+    }
+
+    #[test]
+    fn a_long_address_is_cut_in_the_name_only_and_is_no_tag_of_the_program() {
+        let mut owner = owner(&format!("us-east-1/{0}.{0}.{0}.x", "a".repeat(64)));
+        owner.stack = "s".repeat(64);
+        let tags = ownership(&owner);
+        assert_eq!(tags["Name"].len(), VALUE_LEN_MAX);
+        let read = owned(&owner.stack, tags).unwrap();
+        assert_eq!((read.address, read.tags), (owner.address, owner.tags));
+    }
+
+    #[test]
+    fn only_what_differs_is_written_and_what_is_too_much_is_taken_away() {
+        let owner = owner("us-east-1/vpc");
+        let mut present = ownership(&owner);
+        assert_eq!(changes(&owner, &present), (BTreeMap::new(), Vec::new()));
+        present.insert("team".into(), "data".into());
+        present.insert("extra".into(), "1".into());
+        present.insert("aws:made-by".into(), "AWS".into());
+        let team = BTreeMap::from([("team".to_owned(), "web".to_owned())]);
+        assert_eq!(changes(&owner, &present), (team, vec!["extra".to_owned()]));
     }
 
     #[test]

@@ -44,11 +44,13 @@ struct Settings {
     ttl_s: u32,
     timeout_ms: u16,
     error_caching_s: u32,
+    standby_weight: u8,
     /// Replaces the health checks.
     interval_s: u32,
 }
 
-const FIRST: Settings = Settings { ttl_s: 60, timeout_ms: 29_000, error_caching_s: 0, interval_s: 30 };
+const FIRST: Settings =
+    Settings { ttl_s: 60, timeout_ms: 29_000, error_caching_s: 0, standby_weight: 10, interval_s: 30 };
 
 struct Front<R: Region> {
     target: Output<String>,
@@ -65,11 +67,11 @@ fn front<R: Region>(
     settings: Settings,
 ) -> Front<R> {
     let network = scope.add("network", Network::new(range).nat_gateways(0));
-    let alb = scope.add("alb", PrivateAlb::new(&network));
+    let alb = scope.add("alb", PrivateAlb::new(&network).certificate(certificate));
     let link = scope.add("link", VpcLink::new(network.private.clone(), [alb.group]));
     let api = scope.add("api", HttpApi::new().description("the shop"));
     let backend = Integration::private(api.id, alb.listener, link.id).timeout_ms(settings.timeout_ms);
-    let backend = scope.add("backend", backend);
+    let backend = scope.add("backend", backend.tls("origin.example.com"));
     let root = scope.add("root", ApiRoute::new(api.id, route_key!("ANY /"), backend.id));
     let proxy = scope.add("proxy", ApiRoute::new(api.id, route_key!("ANY /{proxy+}"), backend.id));
     let tokens = scope.add("tokens", JwtAuthorizer::new(api.id, "https://id.example.com/", ["shop"]));
@@ -96,15 +98,16 @@ fn program(stack: &Builder, settings: Settings) {
     let topic = edge.add("topic", Topic::new());
     edge.add("mail", Subscription::email(topic.arn, "ops@example.com"));
     let check = |host| HealthCheck::https(host).path("/health").interval_s(settings.interval_s);
-    for (name, target, zone_id, host, role) in [
-        ("primary", east.target, east.zone, east.host, FailoverRole::Primary),
-        ("standby", west.target, west.zone, west.host, FailoverRole::Secondary),
+    for (name, target, zone_id, host, role, weight) in [
+        ("primary", east.target, east.zone, east.host, FailoverRole::Primary, 90),
+        ("standby", west.target, west.zone, west.host, FailoverRole::Secondary, settings.standby_weight),
     ] {
         let check = global.add(("check", name), check(host));
         edge.add(("alarm", name), Alarm::on_health_check(check.id, topic.arn));
         let alias = Alias::new(target, zone_id);
         let record = RecordSet::alias(zone.id, "origin.example.com", RecordType::A, alias);
         global.add(("origin", name), record.failover(role, name).health_check(check.id));
+        global.add(("shared", name), RecordSet::cname(zone.id, "shared.example.com", target).weighted(weight, name));
     }
     global.add("text", RecordSet::new(zone.id, "note.example.com", RecordType::Txt, settings.ttl_s, ["\"hello\""]));
     let tls = ValidatedCertificate::new("www.example.com", zone.id).request("edge-tls", &global, &edge);
@@ -186,7 +189,7 @@ async fn a_site_is_deployed_found_again_changed_and_taken_away() {
     let site = Site::new(&emulator, FIRST);
     let _ = site.deploy(&store).await;
     let batches = site.aws.calls()["route53:ChangeResourceRecordSets"];
-    assert!(batches <= 4, "{batches} requests for eight records: changes that are due together go out together");
+    assert!(batches <= 4, "{batches} requests for ten records: changes that are due together go out together");
 
     // Nothing has drifted, and nobody has to change anything. A plan reads no more than lists.
     let again = Site::new(&emulator, FIRST);
@@ -206,9 +209,9 @@ async fn a_site_is_deployed_found_again_changed_and_taken_away() {
     assert!(matches!(third, Applied::Unchanged(_)), "{}", third.plan());
 
     // What changes in place changes in place, and a health check that cannot is replaced before its records let go of it.
-    let settings = Settings { ttl_s: 30, timeout_ms: 20_000, error_caching_s: 1, interval_s: 30 };
+    let settings = Settings { ttl_s: 30, timeout_ms: 20_000, error_caching_s: 1, standby_weight: 0, interval_s: 30 };
     let changed = Site::new(&emulator, settings).deploy(&lost).await;
-    assert_eq!(actions(&changed), [("update".to_owned(), 4)].into(), "{}", changed.plan());
+    assert_eq!(actions(&changed), [("update".to_owned(), 5)].into(), "{}", changed.plan());
     let faster = Site::new(&emulator, Settings { interval_s: 10, ..settings });
     let replaced = faster.deploy(&lost).await;
     let expected = [("create", 2), ("delete", 2), ("update", 4)];

@@ -57,8 +57,8 @@ fn program(stack: &Builder, settings: Settings) {
     let delay_s = if changed { 20 } else { 5 };
     let alb = PrivateAlb::new(&network).target(&server).health(health).deregistration_delay_s(delay_s);
     let alb = east.add("alb", alb.port(if changed { 8080 } else { 80 }));
-    let from = if changed { cidr!("10.0.0.0/12") } else { cidr!("10.0.0.0/8") };
-    east.add("office", alb.allow_from_range(from, Port::tcp(80)));
+    let port = Port::tcp(if changed { 8080 } else { 80 });
+    east.add("office", alb.allow_from_range(cidr!("10.0.0.0/8"), port));
 
     let other = east.add("other-targets", TargetGroup::new(network.vpc, 8081));
     let rule = ListenerRule::new(alb.listener, if changed { 20 } else { 10 }, other.arn);

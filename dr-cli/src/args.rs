@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::out::Color;
@@ -14,28 +15,12 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "CLOUD", help_heading = "Options of every command")]
     pub(crate) cloud: Option<String>,
     /// The directory of state, journal and lock [default: .dr/<stack>]
-    #[arg(long, global = true, value_name = "DIR", env = "DR_STATE", help_heading = "Options of every command")]
+    #[arg(long, global = true, value_name = "DIR", env = "DR_STATE", value_parser = OsStringValueParser::new().map(PathBuf::from),
+        help_heading = "Options of every command")]
     pub(crate) state: Option<PathBuf>,
     /// One JSON object a line instead of text; the last is {"event":"done", …}
     #[arg(long, global = true, help_heading = "Options of every command")]
     pub(crate) json: bool,
-    /// Approve a plan that takes something away
-    #[arg(long, short, global = true, help_heading = "Options of every command")]
-    pub(crate) yes: bool,
-    /// Calls in flight at once [default: 64]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000),
-        help_heading = "Options of every command")]
-    pub(crate) concurrency: Option<u32>,
-    /// What happens to what a failed deploy has created
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        value_name = "WHAT",
-        help_heading = "Options of every command"
-    )]
-    pub(crate) on_failure: OnFailure,
     /// When to colour
     #[arg(
         long,
@@ -50,12 +35,41 @@ pub(crate) struct Options {
     #[arg(long, global = true, value_name = "FACTOR", env = "DR_WAIT_SCALE", default_value_t = 1.0, value_parser = factor,
         hide = true, help_heading = "Options of every command")]
     pub(crate) wait_scale: f64,
+    // Every command takes these, so that a script can set them once; those that use them show them.
+    /// Approve a plan that takes something away
+    #[arg(long, short, global = true, hide = true)]
+    pub(crate) yes: bool,
+    /// Calls in flight at once [default: 64]
+    #[arg(long, global = true, hide = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) concurrency: Option<u32>,
+    /// What happens to what a failed deploy has created
+    #[arg(long, global = true, hide = true, value_enum, default_value_t, value_name = "WHAT")]
+    pub(crate) on_failure: OnFailure,
 }
+
+/// The commands that use an option that is hidden in the others.
+const USED_BY: [(&str, &[&str]); 2] =
+    [("deploy", &["yes", "concurrency", "on_failure"]), ("destroy", &["yes", "concurrency"])];
 
 fn factor(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if factor > 0.0 && factor <= 100.0 => Ok(factor),
         _ => Err("a number above 0 and up to 100".to_owned()),
+    }
+}
+
+/// The path of a request.
+fn path(text: &str) -> Result<String, String> {
+    let good = !text.contains(|c: char| c == ' ' || c.is_control());
+    good.then(|| format!("/{}", text.trim_start_matches('/'))).ok_or_else(|| "a path has no spaces".to_owned())
+}
+
+/// Seconds that are worth a prediction.
+#[cfg(feature = "aws")]
+fn target(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if s > 0.0 && s.is_finite() => Ok(s),
+        _ => Err("a number of seconds above 0".to_owned()),
     }
 }
 
@@ -191,6 +205,9 @@ pub(crate) struct Plan {
     /// Trust the state and read nothing
     #[arg(long)]
     pub(crate) no_refresh: bool,
+    /// Read every setting, one call more for each of some resources
+    #[arg(long, conflicts_with = "no_refresh")]
+    pub(crate) full: bool,
 }
 
 /// `deploy`.
@@ -199,6 +216,9 @@ pub(crate) struct Deploy {
     /// A plan that `plan --out` saved
     #[arg(value_name = "PLANFILE")]
     pub(crate) plan: Option<PathBuf>,
+    /// Read every setting, one call more for each of some resources: drift that is not seen otherwise is brought back
+    #[arg(long, conflicts_with = "plan")]
+    pub(crate) full: bool,
 }
 
 /// `status`.
@@ -247,9 +267,10 @@ pub(crate) struct Verify {
     /// Request this instead of what the program and its resources say; may be repeated
     #[arg(long, value_name = "URL")]
     pub(crate) url: Vec<String>,
-    /// Which part of the path to request
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    pub(crate) path: String,
+    /// Which path to request where the URL has none [default: /, or, where the API asks for credentials, the path that its health
+    /// check probes]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub(crate) path: Option<String>,
 }
 
 /// `rto`.
@@ -257,7 +278,7 @@ pub(crate) struct Verify {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Rto {
     /// Say which TTL keeps the worst case within this many seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = target)]
     pub(crate) target: Option<f64>,
 }
 
@@ -271,6 +292,9 @@ pub(crate) struct Drill {
     /// How long the standby serves alone
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=86_400))]
     pub(crate) hold: u32,
+    /// Which path to request [default: /, or, where the API asks for credentials, the path that its health check probes]
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub(crate) path: Option<String>,
     /// Write prediction, observations and verdict to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) evidence: Option<PathBuf>,
@@ -326,6 +350,20 @@ pub(crate) enum State {
     Repair,
 }
 
+impl State {
+    /// Its name.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            State::List => "list",
+            State::Show { .. } => "show",
+            State::Rm { .. } => "rm",
+            State::Mv { .. } => "mv",
+            State::Unlock => "unlock",
+            State::Repair => "repair",
+        }
+    }
+}
+
 /// The words around the command line that depend on the program.
 #[derive(Debug, Clone)]
 pub(crate) struct Words {
@@ -355,6 +393,12 @@ pub(crate) fn command(words: &Words) -> clap::Command {
         let help = format!("Where it is deployed: {} [default: {default}]", clouds.join(", "));
         command = command.mut_arg("cloud", |arg| arg.help(help));
     }
+    for (name, used) in USED_BY {
+        let shown: Vec<_> =
+            command.get_arguments().filter(|arg| used.contains(&arg.get_id().as_str())).cloned().collect();
+        let shown = shown.into_iter().map(|arg| arg.global(false).hide(false));
+        command = command.mut_subcommand(name, |sub| sub.args(shown));
+    }
     name_examples(command, &words.bin)
 }
 
@@ -368,6 +412,13 @@ fn name_examples(mut command: clap::Command, bin: &str) -> clap::Command {
         command = command.mut_subcommand(name, |sub| name_examples(sub, bin));
     }
     command
+}
+
+/// The command among arguments that may be wrong otherwise.
+pub(crate) fn named(words: &Words, args: &[OsString]) -> Option<String> {
+    let command = command(words);
+    let known = |arg: &&OsString| command.get_subcommands().any(|sub| *arg == sub.get_name());
+    args.iter().find(known).map(|arg| arg.to_string_lossy().into_owned())
 }
 
 /// Reads the arguments after the executable's name.

@@ -74,8 +74,9 @@ pub trait Cloud: Send + Sync {
         Box::pin(async { Err(error) })
     }
 
-    /// Keeps what has to outlive the process; called at the end of every command that may have changed something, however
-    /// it ended. Default: nothing.
+    /// Keeps what has to outlive the process. Called at the end of every command that may have changed something, however it
+    /// ended, and in a run each time before answers of the cloud are recorded, so that the record never knows more than what is
+    /// kept. Default: nothing.
     ///
     /// # Errors
     /// What could not be written.

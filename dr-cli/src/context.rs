@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dr_core::driver::{Cancel, Clock, Session};
+use dr_core::driver::{Cancel, Clock, Session, SessionError};
 use dr_core::engine::{Limits, Time};
 use dr_core::store::{FileStore, LockedStore};
-use dr_core::{Graph, Observed, Registry, State};
+use dr_core::{Graph, Kind, Observed, Registry, State};
 use serde_json::{Value, json};
 
 use crate::args::Options;
@@ -51,6 +51,21 @@ impl<'c> Context<'c, '_> {
         self.built.graph()
     }
 
+    /// What is said of a state without resources.
+    pub(crate) fn nothing_words(&self) -> String {
+        format!("nothing is deployed: no resources in {}", self.state_dir().display())
+    }
+
+    /// The same where a command needs some.
+    pub(crate) fn nothing_deployed(&self) -> Error {
+        Error::NothingDeployed { dir: self.state_dir() }
+    }
+
+    /// How many resources the program has, without what it only looks up.
+    pub(crate) fn managed(&self) -> usize {
+        self.graph().nodes().filter(|node| node.schema.kind == Kind::Managed).count()
+    }
+
     pub(crate) fn cancel(&self) -> &'c Cancel {
         &self.program.cancel
     }
@@ -61,7 +76,9 @@ impl<'c> Context<'c, '_> {
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
-        self.options.state.clone().unwrap_or_else(|| PathBuf::from(".dr").join(self.graph().name()))
+        // A variable that is empty is none.
+        let given = self.options.state.clone().filter(|dir| !dir.as_os_str().is_empty());
+        given.unwrap_or_else(|| PathBuf::from(".dr").join(self.graph().name()))
     }
 
     /// Whether there can be a state.
@@ -85,8 +102,28 @@ impl<'c> Context<'c, '_> {
         Ok(self.store().lock(self.command)?)
     }
 
+    /// Takes the lock and opens the cloud.
+    pub(crate) async fn lock_and_open(&mut self) -> Result<(LockedStore, Opened), Error> {
+        // The lock makes the directory, and a cloud that cannot be opened is no reason to.
+        if !self.state_dir().exists() {
+            self.open().await?;
+        }
+        // Then first the lock: the saved world of a simulator is read under it as well.
+        let store = self.lock()?;
+        Ok((store, self.open().await?))
+    }
+
     /// Opens the cloud and finds out whose credentials they are.
     pub(crate) async fn open(&mut self) -> Result<Opened, Error> {
+        let mut opened = self.open_unidentified().await?;
+        let account = self.or_cancelled(drive(opened.cloud.as_ref(), opened.cloud.identify())).await?;
+        let doing = || format!("use the cloud `{}`", opened.name);
+        opened.account = account.map_err(|source| Error::Cloud { doing: doing(), source })?;
+        Ok(opened)
+    }
+
+    /// Opens the cloud, whosever the credentials are.
+    pub(crate) async fn open_unidentified(&mut self) -> Result<Opened, Error> {
         let names = self.program.cloud_names();
         let Some(name) = self.options.cloud.clone().or_else(|| names.first().cloned()) else {
             return Err(Error::usage(
@@ -101,7 +138,7 @@ impl<'c> Context<'c, '_> {
                 open(&dir).map_err(|source| Error::Cloud { doing: format!("open the cloud `{name}`"), source })?
             }
             #[cfg(feature = "sim")]
-            (None, "sim") => Arc::new(crate::cloud::sim::Sim::open(&dir)?),
+            (None, "sim") => Arc::new(crate::cloud::sim::Sim::open(&dir)?.with_zones_of(self.graph())),
             #[cfg(feature = "aws")]
             (None, "aws") => Arc::new(crate::cloud::aws::Real::from_env().await?),
             (None, _) => {
@@ -109,13 +146,11 @@ impl<'c> Context<'c, '_> {
                 return Err(Error::usage(message, format!("give one of: {}", names.join(", "))));
             }
         };
-        let account = self.or_cancelled(drive(cloud.as_ref(), cloud.identify())).await?;
-        let account = account.map_err(|source| Error::Cloud { doing: format!("use the cloud `{name}`"), source })?;
         let types = &self.program.types;
         let registry = types.iter().fold(cloud.registry(), |registry, types| types(registry));
         let clock = cloud.clock();
         let began = clock.now();
-        Ok(Opened { name, cloud, registry, clock, account, began })
+        Ok(Opened { name, cloud, registry, clock, account: None, began })
     }
 
     /// The session of the program on a cloud.
@@ -137,7 +172,7 @@ impl<'c> Context<'c, '_> {
 
     /// Reads what the stack owns.
     pub(crate) async fn observe(
-        &mut self,
+        &self,
         opened: &Opened,
         session: &Session<'_>,
         state: &State,
@@ -173,6 +208,20 @@ impl<'c> Context<'c, '_> {
         if opened.cloud.is_simulated() {
             self.tell("simulated_s", rounded(opened.elapsed_s()));
         }
+    }
+}
+
+/// Refuses a state of another account than the one that was opened.
+///
+/// # Errors
+/// [`SessionError::Account`].
+pub(crate) fn check_account(state: &State, account: Option<&str>) -> Result<(), Error> {
+    match (&state.account, account) {
+        (Some(recorded), Some(found)) if recorded != found => {
+            let (recorded, found) = (recorded.clone(), found.to_owned());
+            Err(SessionError::Account { recorded, found }.into())
+        }
+        _ => Ok(()),
     }
 }
 

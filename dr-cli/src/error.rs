@@ -10,8 +10,8 @@ use dr_core::{BuildErrors, CloudError, OutputsError, PlanError, SavedPlanError, 
 use serde_json::{Value, json};
 
 use crate::exit;
-use crate::out::Paint;
-use crate::text::plural;
+use crate::out::{Out, Paint};
+use crate::text::{hanging, plural};
 
 /// Why a command ended before its time. Nothing was changed, unless the variant says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -28,11 +28,18 @@ pub(crate) enum Error {
     /// The user pressed Ctrl-C before anything was begun.
     #[error("cancelled before anything was changed")]
     Interrupted,
+    /// The user pressed Ctrl-C in a drill, whose fault is lifted.
+    #[cfg(feature = "sim")]
+    #[error("cancelled: the fault is lifted, no verdict")]
+    Lifted,
     /// A plan file.
     #[error("the saved plan {} cannot be used", path.display())]
     SavedPlan { path: PathBuf, source: SavedPlanError },
+    /// There is no resource, and the command is about them.
+    #[error("nothing is deployed: no resources in {}", dir.display())]
+    NothingDeployed { dir: PathBuf },
     /// An address that is not there.
-    #[error("{address} is not in {place}")]
+    #[error("`{address}` is not in {place}")]
     Unknown { address: String, place: &'static str },
     /// The program.
     #[error(transparent)]
@@ -75,7 +82,8 @@ impl Error {
     fn hint(&self) -> Option<String> {
         match self {
             Error::Usage { hint, .. } => hint.clone(),
-            Error::NotApproved { .. } => Some("look at it with `plan`, then give `--yes`".to_owned()),
+            Error::NotApproved { .. } => Some("this is the plan: give `--yes`".to_owned()),
+            Error::NothingDeployed { .. } => Some("`deploy` first".to_owned()),
             Error::Unknown { .. } => Some("`state list` prints the addresses".to_owned()),
             // The others say it themselves.
             Error::SavedPlan { source: SavedPlanError::Form(_), .. } => {
@@ -84,7 +92,7 @@ impl Error {
             Error::Cloud { source, .. } | Error::Unread { source, .. } => source.hint.clone(),
             Error::Store(error) | Error::Session(SessionError::Store(error)) => of_store(error),
             Error::Session(SessionError::Account { .. }) => {
-                Some("use another directory for each account: `--state DIR`".to_owned())
+                Some("`--cloud aws`, or other credentials? Or another `--state DIR`: one for each account".to_owned())
             }
             Error::Session(SessionError::NoProvider(_)) => {
                 Some("add the types: `Program::new(…).registry(|base| base.with::<Own>(&cloud))`".to_owned())
@@ -166,12 +174,19 @@ impl Block {
         self
     }
 
-    /// As text, without the last line's end.
-    pub(crate) fn text(&self, paint: Paint) -> String {
-        let mut text = format!("{} {}", paint.red("error:"), self.title);
+    /// Tells people and machines of it.
+    pub(crate) fn tell(&self, out: &mut Out<'_>) {
+        out.event(&self.event());
+        let text = self.text(out.paint_err, out.terminal.err);
+        out.err(text);
+    }
+
+    /// As text, without the last line's end; on a terminal of so many columns broken between words.
+    fn text(&self, paint: Paint, columns: Option<usize>) -> String {
+        // What has several lines of its own goes on below; it is no row.
+        let mut text = format!("{} {}", paint.red("error:"), hanging(&self.title, 7, 0, columns));
         let mut row = |label: &str, value: &str| {
-            // What has several lines goes on under its first one.
-            let value = value.replace('\n', "\n         ");
+            let value = hanging(value, 9, 9, columns);
             text.push_str(&format!("\n{} {value}", paint.dim(&format!("{label:>7}:"))));
         };
         for cause in &self.causes {

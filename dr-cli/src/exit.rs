@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 0 | done | the cloud is as the program says, or the question is answered |
 //! | 1 | a step, a request or a file failed | what is done is recorded; the same command continues from there |
-//! | 2 | usage: unknown command or option, a saved plan that no longer fits, a destructive plan that nobody approved | nothing was changed |
+//! | 2 | usage: unknown command or option, a saved plan that no longer fits, a destructive plan that nobody approved, nothing is deployed, the state of another account | nothing was changed |
 //! | 3 | the program, its plan or a check has errors | nothing was changed |
 //! | 4 | somebody else holds the lock | nothing was changed |
 //! | 5 | state, journal or saved world are damaged or of a newer version | nothing was changed |
@@ -47,15 +47,19 @@ impl Exit {
 /// The exit code of an error.
 pub(crate) fn of(error: &Error) -> Exit {
     match error {
-        Error::Usage { .. } | Error::NotApproved { .. } | Error::SavedPlan { .. } | Error::Unknown { .. } => {
-            Exit::Usage
-        }
+        Error::Usage { .. }
+        | Error::NotApproved { .. }
+        | Error::SavedPlan { .. }
+        | Error::NothingDeployed { .. }
+        | Error::Unknown { .. } => Exit::Usage,
         Error::Build(_) => Exit::Program,
         Error::Session(error) => of_session(error),
         Error::Store(error) => of_store(error),
         #[cfg(feature = "sim")]
         Error::World { .. } => Exit::Damaged,
         Error::Declined | Error::Interrupted => Exit::Cancelled,
+        #[cfg(feature = "sim")]
+        Error::Lifted => Exit::Cancelled,
         Error::Outputs(_) | Error::Cloud { .. } | Error::Unread { .. } | Error::File { .. } => Exit::Failed,
     }
 }

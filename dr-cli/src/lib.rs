@@ -37,7 +37,7 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | a step, a request or a file failed; what is done is recorded |
-//! | 2 | usage: unknown command, a saved plan that no longer fits, a destructive plan that nobody approved |
+//! | 2 | usage: unknown command, a saved plan that no longer fits, a destructive plan that nobody approved, nothing is deployed, the state of another account |
 //! | 3 | the program, its plan or a check has errors |
 //! | 4 | somebody else holds the lock; says who, where and since when |
 //! | 5 | state, journal or saved world are damaged; says what to do |
@@ -54,6 +54,7 @@
 //! Without both, a program brings its own cloud: [`Program::cloud`].
 
 mod args;
+mod asking;
 mod cloud;
 mod cmd;
 mod context;
@@ -76,6 +77,7 @@ mod story;
 #[cfg(feature = "sim")]
 mod telling;
 mod text;
+mod url;
 #[cfg(feature = "sim")]
 mod watch;
 

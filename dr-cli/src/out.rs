@@ -155,22 +155,30 @@ impl<'w> Out<'w> {
         }
     }
 
-    /// A line on the error output.
+    /// A line on the error output, after what was written to the output before it.
     pub(crate) fn err(&mut self, text: impl AsRef<str>) {
+        self.flush_out();
         // Nothing is left to say it to when the error output is gone.
         let _ = writeln!(self.err, "{}", text.as_ref());
     }
 
     /// A question on the error output, without the end of the line.
     pub(crate) fn ask(&mut self, text: &str) {
+        self.flush_out();
         let _ = write!(self.err, "{text}").and_then(|()| self.err.flush());
     }
 
     /// Brings everything out.
     pub(crate) fn flush(&mut self) {
-        let result = self.out.flush();
-        self.check(&result);
+        self.flush_out();
         let _ = self.err.flush();
+    }
+
+    fn flush_out(&mut self) {
+        if !self.closed {
+            let result = self.out.flush();
+            self.check(&result);
+        }
     }
 
     /// A reader that has seen enough (`| head`) ends the output and not the command.
@@ -178,6 +186,10 @@ impl<'w> Out<'w> {
         if !self.closed {
             let result = writeln!(self.out, "{text}");
             self.check(&result);
+            // Whoever looks on sees each line when it is there; a file gets them in larger pieces.
+            if self.json || self.terminal.out.is_some() {
+                self.flush_out();
+            }
         }
     }
 

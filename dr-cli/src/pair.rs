@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use dr_aws::checks::view::{Host, View, policy};
+use dr_aws::model::canonical;
 use dr_aws::model::timing::{
     Detection, Failover, FailureMode, Incident, Method, OriginTimers, Path, ProbeKind, ProbeTime, Refusal, Signal,
     Standby, Term,
 };
 use dr_core::{Graph, Node, Value};
 
+use crate::asking::{self, is_guarded};
 use crate::text::seconds;
 
 /// How long resolvers keep the answer of an alias, in seconds: 60 for load balancers, and assumed to be 60 for API Gateway, of
@@ -26,7 +29,6 @@ pub(crate) struct Pair<'g> {
     /// The one after it.
     pub(crate) standby: Option<&'g Node>,
     /// The health check of the primary.
-    #[cfg(feature = "sim")]
     pub(crate) check: Option<&'g Node>,
     /// The distribution whose origin has the name.
     pub(crate) edge: Option<&'g Node>,
@@ -45,17 +47,19 @@ pub(crate) struct Pair<'g> {
 impl<'g> Pair<'g> {
     /// All of a program, by name. The types of one name (A and AAAA) are one.
     pub(crate) fn all(graph: &'g Graph) -> Vec<Pair<'g>> {
+        let view = View { graph };
         let mut names: BTreeMap<(String, &str), Vec<&Node>> = BTreeMap::new();
-        for node in graph.nodes_of("aws.route53.record_set") {
-            let Some(routing) = node.inputs.get("routing").and_then(Value::as_object) else { continue };
-            let policy = routing.keys().next().map_or("", String::as_str);
-            let name = name_of(graph, node.inputs.get("name")).unwrap_or_else(|| node.address.to_string());
-            names.entry((name, policy)).or_default().push(node);
+        for answers in view.answers() {
+            let Some(&first) = answers.records.first() else { continue };
+            let name = answers.name.unwrap_or_else(|| first.address.to_string());
+            for record in answers.records {
+                names.entry((name.clone(), policy(record))).or_default().push(record);
+            }
         }
-        names.into_iter().filter_map(|((name, policy), records)| Pair::of(graph, name, policy, &records)).collect()
+        names.into_iter().filter_map(|((name, policy), records)| Pair::of(view, name, policy, &records)).collect()
     }
 
-    fn of(graph: &'g Graph, name: String, policy: &str, records: &[&'g Node]) -> Option<Self> {
+    fn of(view: View<'g>, name: String, policy: &str, records: &[&'g Node]) -> Option<Self> {
         let role = |role: &str| records.iter().copied().find(|record| record.inputs["routing"]["failover"] == *role);
         let (policy, primary, standby) = match policy {
             "failover" => ("failover", role("primary")?, role("secondary")),
@@ -63,36 +67,24 @@ impl<'g> Pair<'g> {
             "weighted" => ("weighted", *records.first()?, records.get(1).copied()),
             _ => return None,
         };
-        let check = referred(graph, primary.inputs.get("health_check"));
-        let Notice { signal, probe, words: noticed, unpredicted } = notice(graph, primary, check);
+        let check = view.node(&primary.inputs["health_check"]);
+        let Notice { signal, probe, words: noticed, unpredicted } = notice(view, primary, check);
         let standby_is = match standby {
             None => Standby::Missing,
-            Some(record) if referred(graph, record.inputs.get("health_check")).is_none() => Standby::Unchecked,
+            Some(record) if view.node(&record.inputs["health_check"]).is_none() && !evaluates_more(view, record) => {
+                Standby::Unchecked
+            }
             Some(_) => Standby::Healthy,
         };
         let ttl_s = number(&primary.inputs, "ttl_s").unwrap_or(ALIAS_TTL_S);
-        let mut edges = graph.nodes_of("aws.cloudfront.distribution");
-        let edge = edges.find(|node| origin_of(graph, node).as_deref() == Some(&name));
+        let origin = |edge: &&Node| view.text(&edge.inputs["origin"]["domain"]).map(|name| canonical(&name));
+        let edge = view.of("aws.cloudfront.distribution").find(|edge| origin(edge).as_deref() == Some(&name));
         let mut failover = Failover::new(signal, Path::default()).standby(standby_is);
-        if let Some(host) = check.and_then(|check| text(check, "host")) {
-            failover = failover.probing(&name, host);
+        if let Some(Host::Name(host)) = check.map(|check| view.host(&check.inputs["host"])) {
+            failover = failover.probing(&name, &host);
         }
         let timers = edge.map(timers);
-        Some(Pair {
-            name,
-            policy,
-            primary,
-            standby,
-            #[cfg(feature = "sim")]
-            check,
-            edge,
-            probe,
-            noticed,
-            ttl_s,
-            timers,
-            failover,
-            unpredicted,
-        })
+        Some(Pair { name, policy, primary, standby, check, edge, probe, noticed, ttl_s, timers, failover, unpredicted })
     }
 
     /// Whether the standby's own health is looked at before it is answered.
@@ -124,27 +116,33 @@ impl<'g> Pair<'g> {
     }
 }
 
-/// What only the simulator is asked for.
-#[cfg(feature = "sim")]
 impl Pair<'_> {
+    /// How long CloudFront keeps an idle connection to a region, in seconds; none when users resolve the name themselves.
+    pub(crate) fn keepalive_s(&self) -> Option<f64> {
+        self.timers.map(|timers| timers.keepalive_timeout_s)
+    }
+}
+
+impl<'g> Pair<'g> {
+    /// The path to request of the name: as of an API ([`asking::path`]), of the APIs in its regions.
+    pub(crate) fn path(&self, graph: &'g Graph) -> &'g str {
+        let regions = self.regions(graph).unwrap_or_default();
+        let mut apis = View { graph }.of("aws.apigatewayv2.http_api");
+        let guarded = apis.any(|api| regions.iter().any(|region| *region == *api.region) && is_guarded(graph, api));
+        self.check.filter(|_| guarded).and_then(asking::probed).unwrap_or(asking::ROOT)
+    }
+
     /// The regions that the two records point to.
-    pub(crate) fn regions(&self, graph: &Graph) -> Option<[String; 2]> {
-        let target = |record: &Node| {
-            let alias = &record.inputs["alias"];
-            let value = if alias.is_null() { &record.inputs["values"] } else { alias };
-            referred(graph, Some(value)).map(|node| node.region.to_string())
-        };
+    pub(crate) fn regions(&self, graph: &'g Graph) -> Option<[String; 2]> {
+        let view = View { graph };
+        let target = |record: &'g Node| view.answered_by(record).map(|node| node.region.to_string());
         Some([target(self.primary)?, target(self.standby?)?])
     }
 
     /// Whether Route 53 looks at the health of what the primary's alias points to.
+    #[cfg(feature = "sim")]
     pub(crate) fn target_is_evaluated(&self) -> bool {
-        self.primary.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true)
-    }
-
-    /// How long CloudFront keeps an idle connection to a region, in seconds; none when users resolve the name themselves.
-    pub(crate) fn keepalive_s(&self) -> Option<f64> {
-        self.timers.map(|timers| timers.keepalive_timeout_s)
+        evaluates(self.primary)
     }
 }
 
@@ -157,6 +155,7 @@ pub(crate) fn until(term: &Term) -> &str {
         Term::KeepAlive => "CloudFront has closed its connections to the old region",
         Term::StuckRequest => "the last request to the old region has given up",
         Term::ErrorCache => "the last cached error has expired",
+        Term::KeptRequest => "the last request over a connection from before the failure has given up",
         Term::Extra(what) => what,
     }
 }
@@ -169,36 +168,17 @@ fn number(value: &Value, field: &str) -> Option<f64> {
     value.get(field).and_then(Value::as_f64)
 }
 
-/// The node that an input refers to.
-fn referred<'g>(graph: &'g Graph, value: Option<&Value>) -> Option<&'g Node> {
-    let mut found = None;
-    dr_core::value::references(value?, &mut |reference| found = found.or_else(|| graph.get(reference.address)));
-    found
-}
-
-/// The name of a distribution's origin.
-fn origin_of(graph: &Graph, edge: &Node) -> Option<String> {
-    name_of(graph, edge.inputs.get("origin")?.get("domain"))
-}
-
-/// A name in DNS: a text, or that of the resource it refers to. Neither letter case nor a last dot makes it another one.
-fn name_of(graph: &Graph, value: Option<&Value>) -> Option<String> {
-    let name = value?.as_str().or_else(|| {
-        let node = referred(graph, value)?;
-        text(node, "name").or_else(|| text(node, "domain"))
-    })?;
-    Some(dr_aws::model::canonical(name))
-}
-
 /// The timers of a distribution towards its origin.
 fn timers(edge: &Node) -> OriginTimers {
     let (origin, defaults) = (&edge.inputs["origin"], OriginTimers::default());
+    let keeps_errors = edge.inputs["cache_policy"] != dr_aws::cloudfront::CACHING_DISABLED;
+    let kept_s = number(&edge.inputs, "error_caching_s").unwrap_or(defaults.error_caching_min_ttl_s);
     OriginTimers {
         connection_attempts: number(origin, "connection_attempts").map_or(defaults.connection_attempts, |n| n as u32),
         connection_timeout_s: number(origin, "connection_timeout_s").unwrap_or(defaults.connection_timeout_s),
         read_timeout_s: number(origin, "read_timeout_s").unwrap_or(defaults.read_timeout_s),
         keepalive_timeout_s: number(origin, "keepalive_timeout_s").unwrap_or(defaults.keepalive_timeout_s),
-        error_caching_min_ttl_s: number(&edge.inputs, "error_caching_s").unwrap_or(defaults.error_caching_min_ttl_s),
+        error_caching_min_ttl_s: if keeps_errors { kept_s } else { 0.0 },
         ..defaults
     }
 }
@@ -216,23 +196,48 @@ impl Notice {
     fn of(signal: Signal, probe: Option<ProbeKind>, words: String) -> Self {
         Notice { signal, probe, words, unpredicted: None }
     }
+
+    /// The model has no times of it, and no number is better than a wrong one.
+    fn unpredicted(signal: Signal, words: String, what: String) -> Self {
+        Notice { unpredicted: Some(what), ..Notice::of(signal, None, words) }
+    }
 }
 
-fn notice(graph: &Graph, record: &Node, check: Option<&Node>) -> Notice {
+/// Whether Route 53 looks at the health of what a record's alias points to.
+fn evaluates(record: &Node) -> bool {
+    record.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true)
+}
+
+/// Whether that health says more than that the AWS service works: of a load balancer it is that of its targets, of a record that of
+/// its own check. Then the answer moves, and the model does not know when.
+fn evaluates_more<'g>(view: View<'g>, record: &'g Node) -> bool {
+    let api = |node: &Node| node.schema.type_name == "aws.apigatewayv2.domain";
+    evaluates(record) && !view.answered_by(record).is_some_and(api)
+}
+
+fn notice<'g>(view: View<'g>, record: &'g Node, check: Option<&'g Node>) -> Notice {
     let Some(check) = check else {
-        let evaluated = record.inputs["alias"]["evaluate_target_health"].as_bool() == Some(true);
-        return match evaluated {
-            true => Notice::of(Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned()),
-            false => Notice::of(Signal::None, None, "by nothing".to_owned()),
-        };
+        if !evaluates(record) {
+            return Notice::of(Signal::None, None, "by nothing".to_owned());
+        }
+        if !evaluates_more(view, record) {
+            return Notice::of(Signal::ServiceOnly, None, "by the health of the AWS service only".to_owned());
+        }
+        let target = view.answered_by(record).map(|node| node.address.to_string());
+        let what = format!("the health of {}", target.as_deref().unwrap_or("what the alias names"));
+        return Notice::unpredicted(Signal::None, format!("by {what}, which is not predicted"), what);
     };
     let at = &check.address;
+    if check.inputs["inverted"].as_bool() == Some(true) {
+        let words = format!("{at} is inverted: healthy while its probes fail, which is not predicted");
+        return Notice::unpredicted(Signal::None, words, "inverted health checks".to_owned());
+    }
     if check.inputs["disabled"].as_bool() == Some(true) {
         return Notice::of(Signal::Disabled, None, format!("{at} is disabled: always healthy"));
     }
     let kind = text(check, "kind").unwrap_or_default();
     if kind == "cloudwatch_metric" {
-        let alarm = referred(graph, check.inputs.get("alarm"));
+        let alarm = view.node(&check.inputs["alarm"]);
         let field = |name: &str, default: f64| alarm.and_then(|a| number(&a.inputs, name)).unwrap_or(default);
         let (period_s, periods) = (field("period_s", 60.0), field("periods", 1.0) as u32);
         let words = format!("{at}: an alarm over {periods} × {}", seconds(period_s));
@@ -251,10 +256,10 @@ fn notice(graph: &Graph, record: &Node, check: Option<&Node>) -> Notice {
     let watched = Signal::Watched(Detection::health_check(interval_s, threshold));
     match probe {
         Some(_) => Notice::of(watched, probe, words),
-        // A calculated check has the times of its children added up; that is not modelled, and no number is better than a wrong one.
+        // A calculated check has the times of its children added up.
         None => {
             let words = format!("{at}: a check of kind {kind}, which is not predicted");
-            Notice { unpredicted: Some(format!("health checks of kind {kind}")), ..Notice::of(watched, None, words) }
+            Notice::unpredicted(watched, words, format!("health checks of kind {kind}"))
         }
     }
 }

@@ -4,6 +4,7 @@ use dr_aws::model::timing::Band;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::args::Fault;
 use crate::context::Context;
 use crate::out::Paint;
 use crate::pair::until;
@@ -48,13 +49,20 @@ struct Moment {
 
 impl Passage {
     /// What has come of a way since it began.
-    pub(crate) fn of(watch: &mut Watch<'_>, leg: &Leg, scene: &Scene<'_>, forecast: Option<&Forecast>) -> Self {
+    pub(crate) fn of(
+        watch: &mut Watch<'_>,
+        leg: &Leg,
+        scene: &Scene<'_>,
+        fault: Fault,
+        forecast: Option<&Forecast>,
+    ) -> Self {
         let mut passage = Passage::default();
         let seen = watch.since(leg);
         for observation in seen {
             passage.take(observation, leg, scene, forecast);
         }
-        let back = leg.region == scene.primary;
+        // Of a region that is there, with one service or its servers away, alarms are heard at once.
+        let back = leg.region == scene.primary && fault == Fault::Region;
         let of_alarm = |seen: &Observation| matches!(&seen.sight, Sight::Alarm { region, state, .. } if region == HEALTH_METRICS && state == "ALARM");
         passage.late_alarm = back && leg.region == HEALTH_METRICS && seen.iter().any(of_alarm);
         passage.moments.sort_by(|a, b| a.after_s.total_cmp(&b.after_s));

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::context::rounded;
 use crate::error::Block;
-use crate::out::Out;
+use crate::out::{Out, Paint};
 use crate::text::{fit, plural, seconds};
 
 /// Lines of running steps on a terminal; the others are counted.
@@ -60,15 +60,21 @@ struct Bars {
 }
 
 impl Bars {
-    fn new(columns: usize, steps: usize) -> Self {
+    fn new(columns: usize, steps: usize, paint: Paint) -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         let whole = all.add(ProgressBar::new(steps as u64));
-        let style = |template| ProgressStyle::with_template(template).expect("the template is written here");
-        let template =
-            if columns < 60 { "{bar:12.cyan/blue} {pos}/{len} {msg}" } else { "{bar:30.cyan/blue} {pos}/{len} {msg}" };
-        whole.set_style(style(template).progress_chars("━╸─"));
-        Bars { all, whole, line: style("{spinner:.cyan} {msg}"), columns }
+        let style = |template: &str| ProgressStyle::with_template(template).expect("the template is written here");
+        let [template, line] = templates(columns, paint);
+        whole.set_style(style(&template).progress_chars("━╸─"));
+        Bars { all, whole, line: style(&line), columns }
     }
+}
+
+/// What the bar of the whole run looks like, and the line of a step: coloured like everything else.
+fn templates(columns: usize, paint: Paint) -> [String; 2] {
+    let (bar, spinner) = if paint.0 { (".cyan/blue", ":.cyan") } else { ("", "") };
+    let width = if columns < 60 { 12 } else { 30 };
+    [format!("{{bar:{width}{bar}}} {{pos}}/{{len}} {{msg}}"), format!("{{spinner{spinner}}} {{msg}}")]
 }
 
 impl<'o, 'w> Progress<'o, 'w> {
@@ -80,7 +86,8 @@ impl<'o, 'w> Progress<'o, 'w> {
             replacement: step.replacement,
             expected_s: step.expected_s,
         };
-        let bars = out.terminal.err.filter(|_| !out.json).map(|columns| Bars::new(columns, plan.steps.len()));
+        let paint = out.paint_err;
+        let bars = out.terminal.err.filter(|_| !out.json).map(|columns| Bars::new(columns, plan.steps.len(), paint));
         Progress {
             out,
             steps: plan.steps.iter().map(label).collect(),
@@ -296,5 +303,16 @@ impl<'o, 'w> Progress<'o, 'w> {
         }
         bars.whole.set_message(fit(&text, bars.columns.saturating_sub(if bars.columns < 60 { 24 } else { 42 })));
         bars.whole.set_position(self.finished as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_have_colours_only_where_the_text_has() {
+        assert_eq!(templates(80, Paint(true)), ["{bar:30.cyan/blue} {pos}/{len} {msg}", "{spinner:.cyan} {msg}"]);
+        assert_eq!(templates(40, Paint(false)), ["{bar:12} {pos}/{len} {msg}", "{spinner} {msg}"]);
     }
 }

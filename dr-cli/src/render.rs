@@ -112,6 +112,8 @@ fn collapsed<'p>(steps: &[&'p Step]) -> Vec<Line<'p>> {
             _ => lines.push(Line { step, keys: key.into_iter().collect() }),
         }
     }
+    // Numbers in their order, whatever the order of the steps.
+    lines.iter_mut().for_each(|line| line.keys.sort_by_key(|key| (key.parse::<u64>().ok(), *key)));
     lines
 }
 
@@ -203,15 +205,18 @@ fn footer(out: &mut Out<'_>, plan: &Plan) {
     ];
     let parts = words.iter().filter_map(|(kind, word)| counts.get(kind).map(|n| format!("{n} {word}")));
     let parts: Vec<_> = parts.collect();
-    let mut rows = vec![("plan", out.paint.bold(&parts.join(", ")))];
+    let mut row = |label: &str, text: &str, style| {
+        // What goes on from the row before has no label.
+        let lead = if label.is_empty() { " ".repeat(6) } else { format!("{} ", out.paint.dim(&format!("{label}:"))) };
+        out.para(&lead, text, style);
+    };
+    row("plan", &parts.join(", "), Paint::bold);
     let (critical_s, path) = plan.critical_path();
-    rows.push(("time", format!("about {}, the longest chain has {}", seconds(critical_s), plural(path.len(), "step"))));
-    let slow: Vec<String> = slowest(plan, &path)
-        .into_iter()
-        .map(|step| format!("{} {} {}", step.action, step.address, seconds(step.expected_s)))
-        .collect();
-    if !slow.is_empty() {
-        rows.push(("slow", slow.join(", ")));
+    let chain = plural(path.len(), "step");
+    row("time", &format!("about {}, the longest chain has {chain}", seconds(critical_s)), Paint::plain);
+    for (number, step) in slowest(plan, &path).into_iter().enumerate() {
+        let text = format!("{} {}, {}", verb(step.action), step.address, seconds(step.expected_s));
+        row(if number == 0 { "slow" } else { "" }, &text, Paint::plain);
     }
     let gone: Vec<&Step> = plan.destructive().collect();
     if !gone.is_empty() {
@@ -220,14 +225,20 @@ fn footer(out: &mut Out<'_>, plan: &Plan) {
             if gone.len() > shown.len() { format!(" and {} more", gone.len() - shown.len()) } else { String::new() };
         let kept = gone.iter().all(|step| step.action == Action::Forget);
         let verb = if kept { "will be forgotten, not deleted" } else { "will be destroyed" };
-        rows.push((
-            "gone",
-            out.paint.red(&format!("{} {verb}: {}{more}", plural(gone.len(), "resource"), shown.join(", "))),
-        ));
+        let text = format!("{} {verb}: {}{more}", plural(gone.len(), "resource"), shown.join(", "));
+        row("gone", &text, Paint::red);
     }
-    for (label, text) in rows {
-        let label = out.paint.dim(&format!("{label}:"));
-        out.line(format!("{label} {text}"));
+}
+
+/// What a step does, in people's words.
+fn verb(action: Action) -> &'static str {
+    match action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Delete => "delete",
+        Action::Adopt => "move",
+        Action::Forget => "forget",
+        Action::Settle => "wait for",
     }
 }
 
@@ -375,10 +386,10 @@ mod tests {
             + shelf-for-everyth…5,6,7,8,9,10,11]
             + one
         plan: 13 to create
-        time: about 1 s, the longest chain has 1 step
+        time: about 1 s, the longest chain has 1
+              step
         ");
-        let steps = text.lines().take_while(|line| !line.starts_with("plan: "));
-        assert!(steps.clone().count() == 4 && steps.clone().all(|line| line.chars().count() <= 40), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) async fn tell(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
 
     let began_s = story.aws.now_s();
     let Some(state) = story.deploy(cx).await? else { return Ok(Exit::Failed) };
-    let scene = Scene::find(cx.graph(), &state);
+    let scene = Scene::find(cx.graph(), &state, None);
     let mut good = story.request_all(cx, &state, scene.as_ref()).await;
     match &scene {
         Some(scene) => good &= story.fail_over_and_back(cx, scene).await?,
@@ -102,7 +102,7 @@ impl Story<'_> {
         let subscriptions = cx.graph().nodes_of("aws.sns.subscription");
         let people: BTreeSet<&str> = subscriptions.filter_map(|node| node.inputs["endpoint"].as_str()).collect();
         for endpoint in people {
-            self.aws.cloud().with_world(|world| world.confirm_subscriptions(endpoint));
+            self.aws.confirm_subscriptions(endpoint);
             cx.out.para("   ", &format!("{endpoint} agrees to get the alarms"), Paint::plain);
         }
     }
@@ -114,7 +114,7 @@ impl Story<'_> {
             None => "It answers",
         };
         self.chapters.begin(cx, title);
-        let addresses = telling::addresses(cx.graph(), state, scene);
+        let addresses = telling::addresses(cx.graph(), state, scene, None);
         !addresses.is_empty() && telling::request(cx, &self.aws, &addresses).await.is_empty()
     }
 
@@ -131,7 +131,7 @@ impl Story<'_> {
         fault.breaks(scene).into_iter().for_each(|fault| aws.fail(fault));
         let leg = watch.until(&scene.standby, fault.pause_s(scene)).await?;
         watch.during(LINGER_S).await?;
-        let there = Passage::of(&mut watch, &leg, scene, away);
+        let there = Passage::of(&mut watch, &leg, scene, fault, away);
         there.show(cx);
         there.verdict(cx, away);
 
@@ -139,7 +139,7 @@ impl Story<'_> {
         aws.heal();
         let leg = watch.until(&scene.primary, scene.pause_s()).await?;
         watch.during(LINGER_S).await?;
-        let here = Passage::of(&mut watch, &leg, scene, back);
+        let here = Passage::of(&mut watch, &leg, scene, fault, back);
         here.show(cx);
         here.verdict(cx, back);
         if let Err(refusal) = &forecasts {

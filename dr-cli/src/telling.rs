@@ -4,9 +4,11 @@ use dr_core::{Graph, State};
 use dr_sim::{Aws, Response};
 use serde_json::json;
 
+use crate::asking;
 use crate::context::Context;
 use crate::out::Paint;
 use crate::text::moment;
+use crate::url::with_path;
 use crate::watch::Scene;
 
 /// The chapters so far.
@@ -22,10 +24,20 @@ impl Chapters {
 }
 
 /// What is requested while all is well, each with the region that has to answer: the regions' own addresses, and what users see.
-pub(crate) fn addresses(graph: &Graph, state: &State, scene: Option<&Scene<'_>>) -> Vec<(String, String)> {
+/// `path` overrules [`asking::path`].
+pub(crate) fn addresses(
+    graph: &Graph,
+    state: &State,
+    scene: Option<&Scene<'_>>,
+    path: Option<&str>,
+) -> Vec<(String, String)> {
     let apis = graph.nodes_of("aws.apigatewayv2.http_api").filter_map(|node| {
-        let url = state.outputs(node.address.as_str())?.get("endpoint")?.as_str()?;
-        Some((url.to_owned(), node.region.to_string()))
+        let url = asking::endpoint(node, state.outputs(node.address.as_str())?)?;
+        let url = match path.unwrap_or_else(|| asking::path(graph, node)) {
+            asking::ROOT => url.to_owned(),
+            path => with_path(url, path),
+        };
+        Some((url, node.region.to_string()))
     });
     apis.chain(scene.map(|scene| (scene.url.clone(), scene.primary.clone()))).collect()
 }
@@ -39,7 +51,12 @@ pub(crate) async fn request(cx: &mut Context<'_, '_>, aws: &Aws, addresses: &[(S
         match &response.region {
             _ if !response.is_ok() => {
                 let why = response.failed.as_ref().map_or_else(String::new, |failure| format!(": {failure}"));
-                bad.push(format!("{url} answers {}{why}", response.status));
+                let answers = if response.status == 0 {
+                    "does not answer".to_owned()
+                } else {
+                    format!("answers {}", response.status)
+                };
+                bad.push(format!("{url} {answers}{why}"));
             }
             Some(by) if by != region => bad.push(format!("{url} is answered by {by} and not by {region}")),
             _ => {}

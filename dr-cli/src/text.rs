@@ -56,6 +56,26 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Text that begins at column `lead`, on a terminal of so many columns: its own lines go on at column `indent`, and what has to be
+/// broken goes on under the beginning of its line, or of the text.
+pub(crate) fn hanging(text: &str, lead: usize, indent: usize, columns: Option<usize>) -> String {
+    let mut lines = Vec::new();
+    for (number, line) in text.split('\n').enumerate() {
+        let own = line.len() - line.trim_start_matches(' ').len();
+        let start = if number == 0 { lead } else { indent + own };
+        if number > 0 {
+            lines.push(" ".repeat(start));
+        }
+        let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(start).max(12));
+        let broken = wrapped(&line[own..], room).join(&format!("\n{:start$}", ""));
+        match lines.last_mut() {
+            Some(last) => last.push_str(&broken),
+            None => lines.push(broken),
+        }
+    }
+    lines.join("\n")
+}
+
 /// At most `width` characters: what is too long loses its middle.
 pub(crate) fn fit(text: &str, width: usize) -> String {
     let len = text.chars().count();
@@ -176,6 +196,13 @@ mod tests {
         assert_eq!(wrapped("a bc def", 5), ["a bc", "def"]);
         assert_eq!(wrapped("see https://a.example.com/ there", 9), ["see", "https://a.example.com/", "there"]);
         assert_eq!([wrapped("", 5), wrapped("a", usize::MAX)], [[""], ["a"]]);
+    }
+
+    #[test]
+    fn what_is_broken_goes_on_under_its_beginning() {
+        assert_eq!(hanging("a bc def ghi jkl", 9, 9, Some(21)), "a bc def ghi\n         jkl");
+        assert_eq!(hanging("one\n  two and three", 7, 0, Some(14)), "one\n  two and\n  three");
+        assert_eq!(hanging("one\n  two and three", 9, 9, None), "one\n           two and three");
     }
 
     #[test]

@@ -39,7 +39,9 @@ pub(crate) struct Scene<'g> {
 
 impl<'g> Scene<'g> {
     /// The first failover pair of a program.
-    pub(crate) fn find(graph: &'g Graph, state: &State) -> Option<Self> {
+    ///
+    /// `path` overrules the one that users request; see [`Pair::path`].
+    pub(crate) fn find(graph: &'g Graph, state: &State, path: Option<&str>) -> Option<Self> {
         let output = |address: &str, field: &str| Some(state.outputs(address)?.get(field)?.as_str()?.to_owned());
         let pair = Pair::all(graph).into_iter().find(|pair| pair.policy == "failover" && pair.standby.is_some())?;
         let [primary, standby] = pair.regions(graph)?;
@@ -47,7 +49,8 @@ impl<'g> Scene<'g> {
             let alias = edge.inputs["aliases"][0].as_str().map(str::to_owned);
             alias.or_else(|| output(edge.address.as_str(), "domain_name"))
         });
-        let url = format!("https://{}/", seen_as.as_ref().unwrap_or(&pair.name));
+        let path = path.unwrap_or_else(|| pair.path(graph));
+        let url = format!("https://{}{path}", seen_as.as_ref().unwrap_or(&pair.name));
         let check = pair.check.and_then(|check| output(check.address.as_str(), "id"));
         let instances = graph.nodes_of("aws.ec2.instance").filter(|node| *node.region == *primary);
         let instances = instances.filter_map(|node| output(node.address.as_str(), "id")).collect();

@@ -31,7 +31,8 @@ fn a_plan_is_grouped_by_region_and_construct() {
         + shelf[0,1]  toy.store.thing
     plan: 7 to create
     time: about 40 s, the longest chain has 2 steps
-    slow: create east-1/main.base 20 s, create east-1/main.shelf[0] 20 s
+    slow: create east-1/main.base, 20 s
+          create east-1/main.shelf[0], 20 s
     --- exit 0
     ");
     assert!(!dir.path().join("lock").exists(), "a plan writes nothing");
@@ -53,7 +54,8 @@ fn a_deploy_shows_its_plan_its_steps_and_its_outputs() {
         + shelf[0,1]  toy.store.thing
     plan: 7 to create
     time: about 40 s, the longest chain has 2 steps
-    slow: create east-1/main.base 20 s, create east-1/main.shelf[0] 20 s
+    slow: create east-1/main.base, 20 s
+          create east-1/main.shelf[0], 20 s
     ✓ 7 created in N s
       10 calls: store 10
     things = thing-1 thing-2
@@ -119,7 +121,7 @@ fn what_is_destructive_needs_a_yes() {
         - shelf[1]  toy.store.thing
     plan: 3 to update, 1 to replace, 2 to delete, 1 unchanged
     time: about 22 s, the longest chain has 3 steps
-    slow: create east-1/main.base 20 s
+    slow: create east-1/main.base, 20 s
     gone: 3 resources will be destroyed: east-1/main.shelf[1], east-1/main.base, west-1/copy.shelf[1]
     --- exit 0
     ");
@@ -127,7 +129,7 @@ fn what_is_destructive_needs_a_yes() {
     assert_eq!(refused.code, 2);
     insta::assert_snapshot!(refused.err, @r"
     error: the plan takes 3 resources away, and there is no terminal to ask at
-       hint: look at it with `plan`, then give `--yes`
+       hint: this is the plan: give `--yes`
     ");
     assert_eq!(changed.run(dir.path(), &["deploy", "--yes"]).code, 0);
     assert_eq!(changed.run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
@@ -166,7 +168,7 @@ fn a_destroy_proves_that_nothing_is_left() {
     --- exit 0
     ");
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["destroy", "--yes"]).text(), @r"
-    nothing to do, 0 unchanged
+    nothing is deployed: no resources in DIR
     ✓ nothing is left of `shop`: every type looked for in every region (3 reads)
     --- exit 0
     ");
@@ -191,18 +193,10 @@ fn status_puts_the_copies_of_a_construct_side_by_side() {
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["status"]).text(), @r"
     shop on toy, account 42
     nothing is deployed: no resources in DIR
-
-                east-1     west-1
-                main       copy
-    base        · absent   · absent
-    shelf[0,1]  · absent   · absent
-
-          global
-    sign  · absent
-
-    7 resources: 7 absent
     --- exit 0
     ");
+    let absent = Shape::new().run(dir.path(), &["status", "--json"]);
+    assert_eq!(absent.done()["health"], json!({"absent": 7}), "machines are told of each");
     let dir = deployed();
     meddle(dir.path(), |items| {
         let of = |items: &std::collections::BTreeMap<String, serde_json::Value>, address: &str| {
@@ -257,7 +251,7 @@ fn drift_is_shown_and_told_by_the_exit_code() {
     ! east-1/main.shelf[0] was changed by somebody else
         size  1 → 9
     ! west-1/copy.shelf[1] was deleted by somebody else
-    2 resources differ from what the last deploy left; `plan` shows what a deploy makes of it
+    2 resources differ from what the last deploy left; `plan --full` shows what a deploy makes of it, `deploy --full` brings it back
     --- exit 0
     ");
     let ran = Shape::new().run(dir.path(), &["drift", "--detailed-exitcode", "--json"]);
@@ -284,14 +278,25 @@ fn what_cannot_be_read_is_said() {
 fn outputs_are_values_with_names() {
     let dir = tempdir().unwrap();
     let ran = Shape::new().run(dir.path(), &["outputs"]);
-    assert!(ran.code == 1 && ran.err.contains("` is not known yet: deploy first"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (2, "error: nothing is deployed: no resources in DIR\n   hint: `deploy` first\n")
+    );
     let dir = deployed();
     let ran = Shape::new().run(dir.path(), &["outputs"]);
     assert!(ran.out.starts_with("things = thing-") && ran.out.contains("\nurl    = https://sign-"), "{ran:?}");
     let ran = Shape::new().run(dir.path(), &["outputs", "--json"]);
     assert_eq!(ran.events()[0]["event"], "outputs");
     assert!(ran.events()[0]["outputs"]["url"].as_str().unwrap().starts_with("https://sign-"));
-    assert_eq!(ran.done(), json!({"event": "done", "command": "outputs", "stack": "shop", "exit": 0}));
+    let done = json!({"event": "done", "command": "outputs", "stack": "shop", "exit": 0, "complete": true});
+    assert_eq!(ran.done(), done);
+    // Half of the site is there.
+    assert_eq!(Shape::new().run(dir.path(), &["state", "rm", "global/sign"]).code, 0);
+    let ran = Shape::new().run(dir.path(), &["outputs"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.starts_with("things = thing-") && ran.out.contains("\nurl    = (not known yet)"), "{ran:?}");
+    let ran = Shape::new().run(dir.path(), &["outputs", "--json"]);
+    assert!(ran.events()[0]["outputs"]["url"].is_null() && ran.done()["complete"] == false, "{ran:?}");
 }
 
 #[test]
@@ -314,6 +319,11 @@ fn verify_requests_what_the_program_promises() {
       state: the request got as far as name
     --- exit 1
     ");
+    // What is given is put together, and what is no URL is found before anything is asked.
+    let ran = Shape::new().run(dir.path(), &["verify", "--url", "https://nowhere.example.com", "--path", "/health"]);
+    assert!(ran.out.contains("https://nowhere.example.com/health\n"), "{ran:?}");
+    let ran = Shape::new().run(dir.path(), &["verify", "--url", "nowhere", "--url", "ftp://a"]);
+    assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains("`ftp://a` is no http or https URL"), "{ran:?}");
     let ran = Shape::new().run(dir.path(), &["verify", "--url", "https://nowhere/", "--json"]);
     assert_eq!((ran.code, ran.done()["bad"].clone()), (1, json!(1)));
 }
@@ -471,6 +481,7 @@ fn the_last_event_counts_everything() {
     assert_eq!(ran.events().iter().filter(|event| event["event"] == "planned").count(), 7);
     let done = Shape::new().run(dir.path(), &["destroy", "--yes", "--json"]).done();
     assert_eq!((done["residue"].clone(), done["actions"].clone()), (json!(0), json!({"delete": 7})));
+    assert_eq!(done["outcome"], "destroyed");
 }
 
 #[test]
@@ -494,7 +505,7 @@ fn a_switch_that_is_pressed_already_ends_a_command_before_anything() {
     cancel.cancel();
     let ran = Shape { cancel: Some(cancel), ..Shape::new() }.run(dir.path(), &["deploy"]);
     assert_eq!((ran.code, ran.err.as_str()), (130, "cancelled before anything was changed\n"), "{ran:?}");
-    assert_eq!(Shape::new().run(dir.path(), &["state", "list"]).out, "");
+    assert_eq!(Shape::new().run(dir.path(), &["state", "list"]).out, "nothing is deployed: no resources in DIR\n");
 }
 
 #[test]
@@ -513,7 +524,15 @@ fn the_command_line_is_checked() {
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["status", "--cloud", "moon"]).err.lines().next().unwrap(), @"error: there is no cloud `moon`");
     let ran = Shape::new().run(dir.path(), &["deplyo", "--json"]);
     assert_eq!(ran.events().len(), 2);
-    assert_eq!(ran.events()[1], json!({"event": "done", "exit": 2}));
+    assert_eq!(ran.events()[1], json!({"event": "done", "command": null, "exit": 2}));
+    let ran = Shape::new().run(dir.path(), &["plan", "--wat", "--json"]);
+    assert_eq!(ran.events()[1], json!({"event": "done", "command": "plan", "exit": 2}));
+    let ran = Shape::new().run(dir.path(), &["state", "--json"]);
+    assert_eq!(
+        (ran.code, ran.events()[1].clone()),
+        (2, json!({"event": "done", "command": "state", "exit": 2})),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -631,4 +650,107 @@ fn graphs_are_written_in_the_form_that_the_name_says() {
     let file = dir.path().join("site.png");
     let ran = Shape::new().run(dir.path(), &["graph", "--out", file.to_str().unwrap()]);
     assert!(ran.code == 2 && ran.err.contains("`.png` is no form") && !file.exists(), "{}", ran.err);
+}
+
+/// Goal: results are seen before the error that follows them, and machines see each event when it happens.
+#[test]
+fn what_was_found_comes_before_what_failed() {
+    use std::io::{BufWriter, Write};
+    use std::sync::{Arc, Mutex};
+
+    /// Both outputs in the order in which they arrive.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("no panic").write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let dir = deployed();
+    let state = dir.path().to_str().unwrap();
+    let page = |args: &[&str]| {
+        let page = Page::default();
+        // As the output of a process: kept back until it is flushed.
+        let (mut out, mut err) = (BufWriter::new(page.clone()), page.clone());
+        Shape::new().program().run_with([args, &["--state", state]].concat(), &mut out, &mut err);
+        let bytes = page.0.lock().expect("no panic").clone();
+        String::from_utf8(bytes).unwrap()
+    };
+    let text = page(&["verify", "--url", "nowhere.example.com"]);
+    assert!(text.find("---  https://nowhere").unwrap() < text.find("error: ").unwrap(), "{text}");
+}
+
+#[test]
+fn the_state_of_another_account_is_refused_before_anything() {
+    let dir = deployed();
+    let other = Shape { account: Some("43"), ..Shape::new() };
+    for args in [&["verify"][..], &["plan"], &["deploy"], &["status"]] {
+        let ran = other.run(dir.path(), args);
+        assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains("belongs to account 42"), "{args:?}: {ran:?}");
+        assert!(ran.err.contains("`--cloud aws`") && ran.err.contains("`--state DIR`"), "{ran:?}");
+    }
+}
+
+#[test]
+fn what_nobody_knows_leaves_no_directory_behind() {
+    let dir = tempdir().unwrap();
+    let none = dir.path().join("typo");
+    for (args, code) in [
+        (&["state", "rm", "east-1/main.base"][..], 2),
+        (&["state", "mv", "east-1/main.base", "east-1/main.other"], 2),
+        (&["state", "repair"], 0),
+        (&["destroy", "--yes"], 0),
+        (&["drift"], 0),
+    ] {
+        let ran = Shape::new().run(&none, args);
+        assert_eq!(ran.code, code, "{args:?}: {ran:?}");
+        assert!(!none.exists(), "{args:?}");
+    }
+    let ran = Shape { locked_out: true, ..Shape::new() }.run(&none, &["deploy"]);
+    assert!(ran.code == 1 && !none.exists(), "{ran:?}");
+}
+
+#[test]
+fn a_full_deploy_reads_everything() {
+    let dir = deployed();
+    let detail = |args: &[&str]| {
+        let ran = Shape { tells_detail: true, ..Shape::new() }.run(dir.path(), args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let events = ran.done()["api_calls"]["store"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        events.iter().any(|operation| operation == "ReadFull")
+    };
+    assert!(!detail(&["plan", "--json"]) && detail(&["plan", "--full", "--json"]));
+    assert!(!detail(&["deploy", "--json"]) && detail(&["deploy", "--full", "--json"]));
+}
+
+#[test]
+fn the_keys_of_a_line_are_in_order() {
+    let dir = tempdir().unwrap();
+    let shape = Shape { shelves: 12, ..Shape::new() };
+    assert_eq!(shape.run(dir.path(), &["deploy"]).code, 0);
+    let ran = shape.run(dir.path(), &["destroy"]);
+    assert!(ran.out.contains("- shelf[0,1,2,3,4,5,6,7,8,9,10,11]"), "{ran:?}");
+}
+
+#[test]
+fn options_stand_where_they_mean_something() {
+    let dir = tempdir().unwrap();
+    let help = |command: &str| Shape::new().run(dir.path(), &[command, "--help"]).out;
+    assert!(help("deploy").contains("--yes") && help("destroy").contains("--concurrency"));
+    assert!(help("deploy").contains("--on-failure") && !help("destroy").contains("--on-failure"));
+    for option in ["--yes", "--concurrency", "--on-failure"] {
+        assert!(!help("status").contains(option) && !help("graph").contains(option), "{option}");
+    }
+    // A script may set them for all its commands, before or after the command.
+    for args in [&["status", "--yes"][..], &["--concurrency", "3", "plan"], &["plan", "--on-failure", "teardown"]] {
+        assert_eq!(Shape::new().run(dir.path(), args).code, 0, "{args:?}");
+    }
+    assert_eq!(Shape::new().run(dir.path(), &["deploy"]).code, 0);
+    assert_eq!(Shape::new().run(dir.path(), &["--yes", "destroy"]).code, 0);
 }

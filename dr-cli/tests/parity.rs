@@ -129,6 +129,7 @@ fn a_change_in_one_region_is_a_difference_as_deployed() {
             "event": "difference", "seen": "cloud", "class": "must_match", "severity": "error", "type": "toy.store.thing",
             "primary": "east-1/main.shelf[1]", "standby": "west-1/copy.shelf[1]", "attribute": "size",
             "primary_value": 1, "standby_value": 9, "wider": null, "why": "the standby does not do what the primary does",
+            "rule": "parity-must-match",
         })
     );
     assert_eq!((&events[1]["errors"], &events[1]["deployed_pairs"]), (&json!(1), &json!(3)));
@@ -175,6 +176,59 @@ fn what_is_accepted_in_the_program_is_not_accepted_with_other_values_in_the_clou
     assert_eq!(told("link_group"), (0, vec![accepted.clone()]));
     let other = (json!("cloud"), json!("groups"), Value::Null);
     assert_eq!(told("alb.group"), (3, vec![accepted, other]));
+}
+
+/// A waiver is for what its rule says, on whatever it lies; and what differs in the cloud only is nobody's choice.
+#[test]
+fn a_waiver_accepts_what_its_rule_speaks_of_and_nothing_else() {
+    let dir = tempdir().unwrap();
+    // The site, whose standby region accepts what a rule says, with a change of one resource there.
+    let with = |rule: &'static str, at: &'static str, change: fn(&mut Value)| {
+        move || {
+            Stack::<()>::build("shop", move |stack| {
+                site(stack, true, true);
+                stack.transform(move |node: &mut Node| {
+                    if node.address.region() == "us-west-2" {
+                        node.waivers.push((rule.to_owned(), "it will do".to_owned()));
+                    }
+                    if node.address.as_str() == at {
+                        change(&mut node.inputs);
+                    }
+                });
+            })
+        }
+    };
+    let told = |rule, at, change| {
+        let (code, out, err) = run(with(rule, at, change), dir.path(), &["parity", "--json"]);
+        let of = |event: &Value| ["seen", "attribute", "rule", "accepted"].map(|field| event[field].clone());
+        let mut events = events(&out);
+        assert_eq!(events.pop().expect("there is a last event")["event"], "done", "{out}{err}");
+        (code, events.iter().map(of).collect::<Vec<_>>())
+    };
+    let in_program = |attribute: &str, rule: &str, accepted: bool| {
+        [json!("program"), json!(attribute), json!(rule), if accepted { json!("it will do") } else { Value::Null }]
+    };
+    let (listener, server) = ("us-west-2/standby.alb.listener", "us-west-2/standby.server[0].instance");
+    let smaller = told("standby-capacity", server, |inputs| inputs["instance_type"] = json!("t4g.micro"));
+    assert_eq!(smaller, (0, vec![in_program("instance_type", "standby-capacity", true)]));
+    let deaf = told("standby-capacity", listener, |inputs| inputs["port"] = json!(8080));
+    assert_eq!(deaf, (3, vec![in_program("port", "parity-must-match", false)]));
+
+    fn script(inputs: &mut Value) {
+        let same = inputs["user_data"].as_str().expect("the script is a text");
+        inputs["user_data"] = format!("{same}\n# another one").into();
+    }
+    let accepted = in_program("user_data", "parity-must-match", true);
+    assert_eq!(told("parity-must-match", server, script), (0, vec![accepted.clone()]));
+    fn both(inputs: &mut Value) {
+        script(inputs);
+        let further = json!({"$ref": "us-west-2/standby.link_group#id"});
+        inputs["groups"].as_array_mut().expect("a list").push(further);
+    }
+    let (code, _, err) = run(with("parity-must-match", server, both), dir.path(), &["deploy"]);
+    assert_eq!(code, 0, "{err}");
+    let live = [json!("cloud"), json!("groups"), json!("parity-must-match"), Value::Null];
+    assert_eq!(told("parity-must-match", server, script), (3, vec![accepted, live]));
 }
 
 #[test]

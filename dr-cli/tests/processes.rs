@@ -136,7 +136,7 @@ fn a_state_directory_that_is_missing_is_an_empty_state() {
         (&["state", "unlock"], 0),
         (&["state", "show", "east-1/main.base"], 2),
         (&["verify"], 2),
-        (&["outputs"], 1),
+        (&["outputs"], 2),
     ] {
         let (code, err) = refused(&mut start(&none, args));
         assert_eq!(code, expected, "{args:?}: {err}");
@@ -162,7 +162,8 @@ fn the_state_of_another_stack_is_left_alone() {
     let other = Shape { name: Some("other"), ..Shape::new() };
     assert_eq!(other.run(dir.path(), &["deploy"]).code, 0);
     for args in ["plan", "deploy", "destroy", "status", "outputs", "verify", "drift"] {
-        let (code, err) = refused(&mut start(dir.path(), &[args, "--yes"]));
+        let yes = if matches!(args, "deploy" | "destroy") { &["--yes"][..] } else { &[] };
+        let (code, err) = refused(&mut start(dir.path(), &[&[args], yes].concat()));
         assert!(code == 2 && err.contains("holds the state of stack `other`, not of `shop`"), "{args}: {err}");
     }
     assert_eq!(other.run(dir.path(), &["plan", "--detailed-exitcode"]).code, 0);
@@ -184,6 +185,28 @@ fn without_credentials_the_sources_are_named() {
     assert!(err.contains("   hint: set AWS_PROFILE or ") && !err.contains("AWS_PROFILE is"), "{err}");
     let (code, err) = refused(&mut on_aws(dir.path(), &["deploy"], &[("AWS_PROFILE", "nobody")]));
     assert!(code == 1 && err.contains("AWS_PROFILE is `nobody`"), "{err}");
+}
+
+/// Goal: a request needs no credentials, so an account that cannot be asked about keeps nobody from looking.
+#[cfg(feature = "aws")]
+#[test]
+fn verify_needs_no_credentials() {
+    use std::io::Write as _;
+    let dir = tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = [0; 1024];
+        let n = stream.read(&mut request).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&request[..n]).into_owned()
+    });
+    let args = ["verify", "--url", &url, "--path", "/ready"];
+    let (code, err) = refused(&mut on_aws(dir.path(), &args, &[]));
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("whose account it is could not be found out (NoCredentials)"), "{err}");
+    assert!(server.join().unwrap().starts_with("GET /ready HTTP/1.1\r\n"));
 }
 
 #[cfg(feature = "aws")]
@@ -224,6 +247,10 @@ fn variables_that_are_no_utf8_do_not_panic() {
     let (code, err) = refused(command.env("DR_TOY", "deploy").env("DR_STATE", &state));
     assert_eq!(code, 0, "{err}");
     assert!(state.join("state").exists() || state.join("journal").exists(), "it is there");
+    // A variable that is empty is none: the directory is the usual one, below where the command was started.
+    let here = tempdir().unwrap();
+    let (code, err) = refused(start(dir.path(), &[]).env("DR_TOY", "deploy").env("DR_STATE", "").current_dir(&here));
+    assert!(code == 0 && here.path().join(".dr/shop/state").exists(), "{err}");
 }
 
 /// Goal: a process that is killed in the middle is continued, by the lock that the system freed.
@@ -234,7 +261,11 @@ fn a_killed_deploy_is_continued() {
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().code(), None);
     std::fs::write(dir.path().join("gate"), "").unwrap();
-    assert_eq!(code(&mut start(dir.path(), &["deploy"])), 0);
+    let health = Shape::new().run(dir.path(), &["status", "--json"]).done()["health"].clone();
+    let known = health["ready"].as_u64().unwrap_or(0) + health["pending"].as_u64().unwrap_or(0);
+    assert!(health["gone"].is_null() && known >= 3, "{health}");
+    let ran = Shape::new().run(dir.path(), &["deploy", "--json"]);
+    assert!(ran.code == 0 && ran.done()["actions"]["create"].as_u64() <= Some(4), "nothing is made twice: {ran:?}");
     assert_eq!(code(&mut start(dir.path(), &["plan", "--detailed-exitcode"])), 0);
 }
 

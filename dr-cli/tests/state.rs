@@ -18,8 +18,7 @@ fn deployed() -> TempDir {
 fn the_records_are_listed_and_shown() {
     let dir = tempdir().unwrap();
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "list"]).text(), @r"
-    --- err
-    nothing is recorded in DIR
+    nothing is deployed: no resources in DIR
     --- exit 0
     ");
     let dir = deployed();
@@ -27,7 +26,7 @@ fn the_records_are_listed_and_shown() {
     east-1/main.base      toy.store.thing  ready
     east-1/main.shelf[0]  toy.store.thing  ready
     east-1/main.shelf[1]  toy.store.thing  ready
-    global/sign           toy.store.sign  ready
+    global/sign           toy.store.sign   ready
     west-1/copy.base      toy.store.thing  ready
     west-1/copy.shelf[0]  toy.store.thing  ready
     west-1/copy.shelf[1]  toy.store.thing  ready
@@ -41,7 +40,7 @@ fn the_records_are_listed_and_shown() {
     );
     insta::assert_snapshot!(Shape::new().run(dir.path(), &["state", "show", "east-1/nothing"]).text(), @r"
     --- err
-    error: east-1/nothing is not in the state
+    error: `east-1/nothing` is not in the state
        hint: `state list` prints the addresses
     --- exit 2
     ");
@@ -69,7 +68,7 @@ fn a_renamed_resource_has_its_new_ownership_too() {
     insta::assert_snapshot!(mv("east-1/main.shelf[1]", "east-1/main.shelf[2]").text(), @r"
     east-1/main.shelf[1] is now east-1/main.shelf[2]
     --- err
-    the program has nothing at the new address: the next deploy would delete it
+    the program has nothing at the new address: give it that name there before the next deploy
     --- exit 0
     ");
     meddle(dir.path(), |items| {
@@ -80,6 +79,13 @@ fn a_renamed_resource_has_its_new_ownership_too() {
     assert_eq!(mv("east-1/main.shelf[0]", "west-1/main.shelf[0]").code, 2, "a resource stays in its region");
     assert_eq!(mv("east-1/main.shelf[0]", "no address").code, 2);
     assert_eq!(mv("east-1/nothing", "east-1/something").code, 2);
+    let back = Shape::new().run(dir.path(), &["state", "mv", "east-1/main.shelf[2]", "east-1/main.shelf[3]", "--json"]);
+    let told = |field: &str| back.done()[field].clone();
+    assert_eq!(
+        [told("subcommand"), told("from"), told("to")],
+        [json!("mv"), json!("east-1/main.shelf[2]"), json!("east-1/main.shelf[3]")]
+    );
+    assert_eq!(mv("east-1/main.shelf[3]", "east-1/main.shelf[2]").code, 0);
     let ran = Shape { shelves: 3, ..Shape::new() }.run(dir.path(), &["plan", "--json"]);
     assert_eq!(ran.done()["actions"], json!({"create": 2, "keep": 7}), "{ran:?}");
 }

@@ -264,7 +264,7 @@ impl<'b, R: Region> Scope<'b, R> {
             draft.errors.push(BuildError::Input { address: address.clone(), at: at.clone(), problem });
         }
         let (inputs, secrets) = encoder.finish();
-        draft.secrets.extend(secrets);
+        draft.secrets.0.extend(secrets.0);
         let (region, tags) = (draft.intern(&self.region), draft.tags(&self.options.tags));
         draft.nodes.push(Draft {
             node: Node {
@@ -335,14 +335,30 @@ impl Builder {
         }
     }
 
-    /// Says that the resource or scope at the address `old` is now at `new`, across regions of the program if need be.
+    /// Says that the resource or scope at the address `old`, `us-east-1/net`, is now at `new`, across regions of the program if
+    /// need be.
     pub fn moved(&self, old: impl Into<String>, new: impl Into<String>) {
-        self.shared.draft.borrow_mut().moves.push((old.into(), new.into()));
+        if let Some(pair) = self.addresses(old.into(), new.into()) {
+            self.shared.draft.borrow_mut().moves.push(pair);
+        }
     }
 
     /// Accepts that the resource at `old` is deleted and an equal one created at `new`, which a plan refuses otherwise.
     pub fn not_moved(&self, old: impl Into<String>, new: impl Into<String>) {
-        self.shared.draft.borrow_mut().not_moved.push((old.into(), new.into()));
+        if let Some(pair) = self.addresses(old.into(), new.into()) {
+            self.shared.draft.borrow_mut().not_moved.push(pair);
+        }
+    }
+
+    /// Both addresses, unless one of them is none: then the program has an error.
+    fn addresses(&self, old: String, new: String) -> Option<(String, String)> {
+        for text in [&old, &new] {
+            if let Err(problem) = text.parse::<Address>() {
+                self.shared.draft.borrow_mut().errors.push(BuildError::Move { problem });
+                return None;
+            }
+        }
+        Some((old, new))
     }
 
     /// Changes every node once, after the program ran and before the stack is frozen: tags for all, a naming rule.
@@ -358,7 +374,7 @@ impl Builder {
     }
 }
 
-/// Options that are given with a resource or construct rather than with its scope.
+/// Options that are given with a resource; those of a construct are given to the scope that it is added to.
 pub trait ConstructExt: Sized {
     /// A plan that would delete or replace it is refused.
     fn protect(self) -> With<Self> {

@@ -102,14 +102,15 @@ mod tests {
         type_name: "test.thing",
         kind: Kind::Managed,
         fields: &[
-            Field { name: "size", replace: false, need: Need::Ready },
-            Field { name: "cidr", replace: true, need: Need::Ready },
+            Field { name: "size", replace: false, holds: false, need: Need::Ready },
+            Field { name: "cidr", replace: true, holds: false, need: Need::Ready },
         ],
         outputs: &["id"],
         global: false,
         replacement: Replacement::CreateFirst,
         create_s: 1.0,
         delete_s: 1.0,
+        settle_s: 0.0,
     };
 
     #[test]

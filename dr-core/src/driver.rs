@@ -166,7 +166,8 @@ pub async fn run(
                         Event::Persisted(*seq)
                     }
                     Err(error) => {
-                        // Tried once more with the answers that are still to come.
+                        // Tried once more with the answers that are still to come, as one commit.
+                        journal::continue_commit(&mut pending);
                         writing.append(&mut pending);
                         pending = std::mem::take(&mut writing);
                         refused = pending.len();

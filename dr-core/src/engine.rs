@@ -17,8 +17,8 @@ use crate::journal::{Entry, New, What};
 use crate::plan::{Plan, Step, StepId};
 use crate::provider::{FoundData, Health, Owner, PriorData, Settled, WantedData};
 use crate::resource::Need;
-use crate::state::{Instance, State};
-use crate::value::{self, Value};
+use crate::state::{Instance, State, Users};
+use crate::value::{self, Secrets, Value};
 
 pub use event::{Answer, Call, CallKind, Effect, Event, Limits, Notice, Time};
 pub use report::{Outcome, Report};
@@ -85,7 +85,8 @@ struct Track {
 pub struct Run {
     plan: Plan,
     state: State,
-    secrets: BTreeMap<String, Value>,
+    users: Users,
+    secrets: Secrets,
     limits: Limits,
     tracks: Vec<Track>,
     dependents: Vec<Vec<(StepId, Need)>>,
@@ -159,6 +160,7 @@ impl Run {
             random: limits.seed ^ 0x5DEE_CE66_D1CE_4E5B,
             plan,
             state,
+            users: Users::default(),
             secrets: graph.secrets.clone(),
             limits,
             tracks,
@@ -310,7 +312,7 @@ impl Run {
     fn record_for(&mut self, address: Address, generation: u32, event: What) {
         let entry = Entry { seq: self.state.serial, address, generation, event };
         // An entry that the state refuses would make the journal unreadable: a bug of the engine, found by simulation.
-        self.state.apply(&entry).expect("the engine records only what follows from the state");
+        self.state.apply_with(&entry, &mut self.users).expect("the engine records only what follows from the state");
         self.effects.push_back(Effect::Persist(entry));
     }
 
@@ -457,7 +459,11 @@ impl Run {
         let step = &self.plan.steps[id as usize];
         let track = &self.tracks[id as usize];
         let mut args = track.args.clone();
-        if let Err(problem) = value::reveal(&mut args, &|digest| self.secrets.get(digest).cloned()) {
+        // Nothing else needs secrets, and those of an earlier program may not be known any more.
+        if ask == Ask::Act
+            && matches!(step.action, Action::Create | Action::Update)
+            && let Err(problem) = value::reveal(&mut args, &|digest| self.secrets.0.get(digest).cloned())
+        {
             self.free_place(id);
             self.fail(id, retry::internal("SecretUnknown", problem));
             return;
@@ -740,6 +746,23 @@ mod tests {
             "expected_s": 1.0, "blocked": null, "declared_at": null,
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_type_may_take_longer_than_others_before_it_is_given_up() {
+        let graph = Graph::empty("demo");
+        let state = State::new("demo", "lineage");
+        let given_up_after = |settle_s: f64, minutes: u64| {
+            let mut plan = Plan::between(&graph, &state, &crate::observed::Observed::unchanged()).unwrap();
+            plan.steps = vec![Step { settle_s, after: Vec::new(), ..step(0, 0) }];
+            let mut run = Run::new(plan, &graph, Limits::default(), Time(0));
+            run.tracks[0].accepted = Some(Time(0));
+            run.now = Time(0).after(Duration::from_secs(minutes * 60));
+            run.overdue(0).is_some()
+        };
+        assert!(given_up_after(0.0, 16) && !given_up_after(0.0, 14));
+        assert!(given_up_after(3600.0, 61) && !given_up_after(3600.0, 59));
+        assert!(!given_up_after(60.0, 14), "it is never less than for others");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use petgraph::visit::EdgeRef;
 use crate::address::Address;
 use crate::check::Finding;
 use crate::resource::{Need, OnRemove, Schema};
-use crate::value::Value;
+use crate::value::{Secrets, Value};
 
 /// One resource of the program, erased.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub struct Graph {
     pub(crate) moves: Vec<(String, String)>,
     pub(crate) not_moved: Vec<(String, String)>,
     /// Digest → value of each secret. Never serialised.
-    pub(crate) secrets: BTreeMap<String, Value>,
+    pub(crate) secrets: Secrets,
     pub(crate) findings: Vec<Finding>,
     pub(crate) outputs: Value,
     /// The types of another program, for a plan that takes it away.
@@ -66,7 +66,7 @@ impl Graph {
             by_address: BTreeMap::new(),
             moves: Vec::new(),
             not_moved: Vec::new(),
-            secrets: BTreeMap::new(),
+            secrets: Secrets::default(),
             findings: Vec::new(),
             outputs: Value::Null,
             schemas: BTreeMap::new(),
@@ -134,6 +134,12 @@ impl Graph {
             let other = if direction == Direction::Outgoing { edge.target() } else { edge.source() };
             (&self.dag[other], *edge.weight())
         })
+    }
+
+    /// What the program promises, with references in the places of what only its resources know. See [`value`](crate::value).
+    #[must_use]
+    pub fn outputs(&self) -> &Value {
+        &self.outputs
     }
 
     /// What the rules found, waived findings included.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::address::Address;
 use crate::error::{Action, CloudError};
 use crate::resource::OnRemove;
-use crate::state::{FORMAT, IllegalEntry, State};
+use crate::state::{FORMAT, IllegalEntry, State, Users};
 use crate::value::{self, Value};
 
 /// One line of a journal: something about one copy of one resource.
@@ -199,6 +199,15 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     write_line(out, entry);
 }
 
+/// Makes the first of some encoded entries one that continues a commit: they are made durable with others before them.
+#[doc(hidden)]
+pub fn continue_commit(entries: &mut [u8]) {
+    // The checksum covers what comes after the mark.
+    if let Some(mark) = entries.get_mut(8) {
+        *mark = FURTHER;
+    }
+}
+
 /// The bytes of a header, the first line of a journal.
 #[must_use]
 pub fn encode_header(header: &Header) -> Vec<u8> {
@@ -210,7 +219,7 @@ pub fn encode_header(header: &Header) -> Vec<u8> {
 /// The header of a journal that has one.
 #[must_use]
 pub fn header(journal: &[u8]) -> Option<Header> {
-    Lines { bytes: trim_zeros(journal), at: 0 }.next_line::<Header>()?.ok().map(|(_, header)| header)
+    Lines { bytes: trim_zeros(journal), at: 0, whole: true }.next_line::<Header>()?.ok().map(|(_, header)| header)
 }
 
 /// What a replay gives.
@@ -234,8 +243,8 @@ pub struct Replayed {
 /// [`JournalError`]; a torn last line is none.
 pub fn replay(mut state: State, journal: &[u8]) -> Result<Replayed, JournalError> {
     let journal = trim_zeros(journal);
-    let mut lines = Lines { bytes: journal, at: 0 };
-    let mut entries = 0;
+    let mut lines = Lines { bytes: journal, at: 0, whole: true };
+    let (mut entries, mut users) = (0, Users::default());
     let (offset, header) = match lines.next_line::<Header>() {
         // An empty journal, or one torn in its first line: nothing was ever begun.
         None => return Ok(Replayed { state, whole: 0, unknown: Vec::new(), entries: 0 }),
@@ -270,7 +279,7 @@ pub fn replay(mut state: State, journal: &[u8]) -> Result<Replayed, JournalError
         if entry.seq > state.serial {
             return Err(JournalError::Gap { base: entry.seq, serial: state.serial });
         }
-        state.apply(&entry).map_err(|source| JournalError::Illegal { offset, source })?;
+        state.apply_with(&entry, &mut users).map_err(|source| JournalError::Illegal { offset, source })?;
     }
     let unknown = unknown(&state);
     Ok(Replayed { state, whole, unknown, entries })
@@ -295,11 +304,14 @@ fn trim_zeros(bytes: &[u8]) -> &[u8] {
 struct Lines<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Whether the line just read has its end and the right checksum: what it says was acknowledged, or will be.
+    whole: bool,
 }
 
 impl Lines<'_> {
     /// The next line and where it begins, or why it is none.
     fn next_line<T: serde::de::DeserializeOwned>(&mut self) -> Option<Result<(usize, T), (usize, String)>> {
+        self.whole = true;
         if self.at >= self.bytes.len() {
             return None;
         }
@@ -311,13 +323,24 @@ impl Lines<'_> {
         };
         self.at = start + line.len() + usize::from(complete);
         if !complete {
+            self.whole = false;
             return Some(Err((start, "it has no end".to_owned())));
         }
-        Some(parse_line(line).map(|value| (start, value)).map_err(|why| (start, why)))
+        let json = match checked(line) {
+            Ok((_, json)) => json,
+            Err(why) => {
+                self.whole = false;
+                return Some(Err((start, why)));
+            }
+        };
+        Some(serde_json::from_slice(json).map(|value| (start, value)).map_err(|error| (start, error.to_string())))
     }
 
-    /// Whether no later commit follows the line just read: then it was being written when the machine died.
+    /// Whether the line just read was being written when the machine died: it is not whole, and no later commit follows it.
     fn is_torn(&self) -> bool {
+        if self.whole {
+            return false;
+        }
         let begins_commit = |line: &[u8]| checked(line).is_ok_and(|(mark, _)| mark == FIRST);
         !self.bytes[self.at..].split(|&byte| byte == b'\n').any(begins_commit)
     }
@@ -335,8 +358,4 @@ fn checked(line: &[u8]) -> Result<(u8, &[u8]), String> {
         Some(_) => Err("its checksum does not match".to_owned()),
         None => Err("it has no checksum".to_owned()),
     }
-}
-
-fn parse_line<T: serde::de::DeserializeOwned>(line: &[u8]) -> Result<T, String> {
-    serde_json::from_slice(checked(line)?.1).map_err(|error| error.to_string())
 }

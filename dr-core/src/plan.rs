@@ -18,7 +18,7 @@ use crate::graph::Graph;
 use crate::journal::{Entry, New, What};
 use crate::observed::Drift;
 use crate::resource::{Need, OnRemove};
-use crate::state::{FORMAT, IllegalEntry, State};
+use crate::state::{FORMAT, IllegalEntry, State, Users};
 use crate::value::{self, Value};
 
 /// The number of a step in its plan.
@@ -98,12 +98,19 @@ pub struct Step {
     pub from: Option<Address>,
     /// Typical seconds until it is done.
     pub expected_s: f64,
+    /// Seconds after which it is not waited for any longer, where its type says so; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settle_s: f64,
     /// Why it cannot be done now: what it is based on could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<CloudError>,
     /// The line of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_at: Option<String>,
+}
+
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 /// Why there is no plan. Nothing was changed.
@@ -305,13 +312,13 @@ impl Plan {
 
     /// Whether the steps, done one after another, lead from the state to another one: what a run relies on.
     fn fits(&self, start: &State) -> bool {
-        let mut state = start.clone();
+        let (mut state, mut users) = (start.clone(), Users::default());
         let same = (&start.stack, &start.lineage, start.serial) == (&self.stack, &self.lineage, self.serial);
         // A year; more is no duration that a type has.
-        let sane = |step: &Step| (0.0..=31_536_000.0).contains(&step.expected_s);
+        let sane = |step: &Step| [step.expected_s, step.settle_s].iter().all(|s| (0.0..=31_536_000.0).contains(s));
         let follows = |(at, step): (usize, &Step)| {
             let ordered = step.id as usize == at && step.after.iter().all(|(before, _)| (*before as usize) < at);
-            ordered && sane(step) && step.rehearse(&mut state).is_ok()
+            ordered && sane(step) && step.rehearse(&mut state, &mut users).is_ok()
         };
         let mut at_one_address: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
         self.steps.iter().for_each(|step| at_one_address.entry(&step.address).or_default().push(step));
@@ -332,7 +339,7 @@ impl Plan {
 
 impl Step {
     /// Records what a run records when the step goes well.
-    fn rehearse(&self, state: &mut State) -> Result<(), IllegalEntry> {
+    fn rehearse(&self, state: &mut State, users: &mut Users) -> Result<(), IllegalEntry> {
         let outputs = match self.action {
             Action::Delete | Action::Forget => None,
             _ => Some(Value::Null),
@@ -353,7 +360,7 @@ impl Step {
         events.push(What::Succeeded { action, outputs });
         for event in events {
             let (address, generation) = (self.address.clone(), self.generation);
-            state.apply(&Entry { seq: state.serial, address, generation, event })?;
+            state.apply_with(&Entry { seq: state.serial, address, generation, event }, users)?;
         }
         Ok(())
     }

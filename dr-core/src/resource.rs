@@ -106,6 +106,8 @@ pub struct Schema {
     pub create_s: f64,
     /// Seconds from the call until it is gone, typically.
     pub delete_s: f64,
+    /// Seconds after which it is not waited for any longer, where the engine's own bound is too short; 0 where it is not.
+    pub settle_s: f64,
 }
 
 impl Schema {
@@ -129,6 +131,9 @@ pub struct Field {
     pub name: &'static str,
     /// Whether a changed value needs a new resource (`#[input(replace)]`).
     pub replace: bool,
+    /// Whether what the value names cannot be deleted as long as this resource has it, however it is changed
+    /// (`#[input(holds)]`). When that has to go before its successor can exist, this resource goes with it.
+    pub holds: bool,
     /// What a referenced resource must be before this one is created (`#[input(accepted)]`, else ready).
     pub need: Need,
 }

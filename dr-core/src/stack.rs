@@ -45,7 +45,7 @@ pub(crate) struct Program {
     pub(crate) bound: BTreeMap<&'static str, Rc<str>>,
     pub(crate) moves: Vec<(String, String)>,
     pub(crate) not_moved: Vec<(String, String)>,
-    pub(crate) secrets: Vec<(String, Value)>,
+    pub(crate) secrets: value::Secrets,
     pub(crate) transforms: Vec<Transform>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) errors: Vec<BuildError>,
@@ -124,8 +124,15 @@ impl<O: Inputs> Stack<O> {
                 let (address, at) = (node.address.clone(), node.declared_at.clone());
                 errors.push(BuildError::Input { address, at, problem });
             }
+            let address = node.address.clone();
             for transform in &program.transforms {
                 transform(node);
+            }
+            if node.address != address {
+                // What refers to it does so by the address that it was added under.
+                let problem = format!("a transform changes its address to {}: say `moved` instead", node.address);
+                errors.push(BuildError::Input { address: address.clone(), at: node.declared_at.clone(), problem });
+                node.address = address;
             }
             let mut edges: BTreeMap<NodeIndex, Need> = BTreeMap::new();
             let mut edge = |index: NodeIndex, need: Need| {
@@ -168,7 +175,7 @@ impl<O: Inputs> Stack<O> {
             errors.push(BuildError::Outputs { problem });
             Value::Null
         });
-        let secrets = program.secrets.into_iter().collect();
+        let secrets = program.secrets;
         let (moves, not_moved) = (program.moves, program.not_moved);
         let name = name.to_owned();
         let (findings, schemas) = (Vec::new(), BTreeMap::new());

@@ -1,6 +1,6 @@
 //! What is known of the cloud since the last run. A cache: deleted, it is rebuilt by reading the cloud.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -143,11 +143,10 @@ impl Record {
         }
     }
 
-    /// What was at one address is at another now.
-    pub(crate) fn rename_needs(&mut self, from: &Address, to: &Address) {
+    /// Everything that it or an old copy of it needs.
+    pub(crate) fn for_each_need(&mut self, visit: impl FnMut(&mut Address)) {
         let formers = self.deposed.iter_mut().filter_map(|copy| copy.former.as_mut());
-        let lists = formers.map(|former| &mut former.needs).chain([&mut self.needs]);
-        lists.flatten().filter(|need| *need == from).for_each(|need| *need = to.clone());
+        formers.map(|former| &mut former.needs).chain([&mut self.needs]).flatten().for_each(visit);
     }
 
     /// The newest of the replaced copies is in use again.
@@ -291,11 +290,17 @@ impl State {
         Ok(())
     }
 
-    /// Applies one journal entry; replay and the running engine both go through here.
+    /// Applies one journal entry.
     ///
     /// # Errors
     /// The entry cannot follow from this state. The state is unchanged then.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), IllegalEntry> {
+        self.apply_with(entry, &mut Users::default())
+    }
+
+    /// Applies one of many entries; replay and the running engine both go through here. `users` is for this state only, and empty
+    /// before the first of them.
+    pub(crate) fn apply_with(&mut self, entry: &Entry, users: &mut Users) -> Result<(), IllegalEntry> {
         let (address, generation) = (&entry.address, entry.generation);
         let illegal =
             |why: &str| Err(IllegalEntry { entry: entry.event.name(), address: address.clone(), why: why.to_owned() });
@@ -416,12 +421,14 @@ impl State {
                 if self.resources.contains_key(address) {
                     return illegal("the new address is taken");
                 }
-                let Some(record) = self.resources.remove(from) else { return illegal("the old address has nothing") };
-                self.resources.insert(address.clone(), record);
-                for record in self.resources.values_mut() {
-                    record.rename_needs(from, address);
+                if !self.resources.contains_key(from) {
+                    return illegal("the old address has nothing");
                 }
+                users.moved(&mut self.resources, from, address);
             }
+        }
+        if let Some(record) = self.resources.get(address) {
+            users.note(address, record);
         }
         self.serial += 1;
         Ok(())
@@ -451,6 +458,43 @@ impl State {
                 self.resources.remove(address);
             }
         }
+    }
+}
+
+/// Who needs an address, so that a move renames it there and need not look at everything. Made at the first move and kept up by
+/// what is applied after it; it may name more than there are, which renames nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Users(Option<BTreeMap<Address, BTreeSet<Address>>>);
+
+impl Users {
+    fn note(&mut self, address: &Address, record: &Record) {
+        let Some(users) = &mut self.0 else { return };
+        for need in record.all_needs() {
+            users.entry(need).or_default().insert(address.clone());
+        }
+    }
+
+    fn moved(&mut self, resources: &mut BTreeMap<Address, Record>, from: &Address, to: &Address) {
+        if self.0.is_none() {
+            self.0 = Some(BTreeMap::new());
+            resources.iter().for_each(|(address, record)| self.note(address, record));
+        }
+        if let Some(record) = resources.remove(from) {
+            self.note(to, &record);
+            resources.insert(to.clone(), record);
+        }
+        let Some(users) = &mut self.0 else { return };
+        let of = users.remove(from).unwrap_or_default();
+        for user in &of {
+            if let Some(record) = resources.get_mut(user) {
+                record.for_each_need(|need| {
+                    if need == from {
+                        *need = to.clone();
+                    }
+                });
+            }
+        }
+        users.entry(to.clone()).or_default().extend(of);
     }
 }
 

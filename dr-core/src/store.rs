@@ -227,15 +227,21 @@ impl FileStore {
 
     fn read(&self) -> Result<Replayed, StoreError> {
         let (snapshot, journal) = (self.dir.join(SNAPSHOT), self.dir.join(JOURNAL));
-        let log = read_or_nothing(&journal)?.unwrap_or_default();
+        let mut log = read_or_nothing(&journal)?.unwrap_or_default();
         let state = match read_or_nothing(&snapshot)? {
             Some(bytes) => parse_snapshot(&snapshot, &bytes)?,
-            None => {
+            None => match journal::header(&log) {
                 // Without a snapshot the journal's own header says whose state it is the beginning of.
-                let lineage = journal::header(&log).map_or_else(random_lineage, |header| header.lineage);
-                let stack = journal::header(&log).map_or_else(|| self.stack.clone(), |header| header.stack);
-                State::new(&stack, &lineage)
-            }
+                Some(header) if header.base == 0 || header.stack != self.stack => {
+                    State::new(&header.stack, &header.lineage)
+                }
+                // Somebody has taken the snapshot away: what the journal goes on from is lost, and the generations with it, so
+                // that their tokens must not be used again.
+                _ => {
+                    log.clear();
+                    State::new(&self.stack, &random_lineage())
+                }
+            },
         };
         if state.stack != self.stack {
             let (path, found, wanted) = (self.dir.clone(), state.stack, self.stack.clone());

@@ -2,6 +2,7 @@
 //!
 //! A deferred value is data, not a closure: a plan can print `${us-east-1/site.domain}`, be saved and be compared.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -258,16 +259,23 @@ prints!(&str, String, &String, u8, u16, u32, u64, usize, i32, i64);
 
 /// Assembles a text from known pieces and outputs: `text!("https://{}/health", site.domain)`.
 ///
-/// The number of `{}` and of arguments is compared when the program is compiled; `{{` and `}}` are not special.
+/// The number of `{}` and of arguments is compared when the program is compiled; `{{` and `}}` are not special. Names inside
+/// the braces, as `format!` has them, are refused: an output is not known yet when the text is made.
 ///
 /// ```compile_fail
 /// # use dr_core::text;
 /// text!("https://{}/{}", "a");
 /// ```
+///
+/// ```compile_fail
+/// # use dr_core::text;
+/// let domain = "example.com";
+/// text!("https://{domain}/");
+/// ```
 #[macro_export]
 macro_rules! text {
     ($format:literal $(, $argument:expr)* $(,)?) => {{
-        const { $crate::value::assert_holes($format, [$($crate::text!(@unit $argument)),*].len()) };
+        const { $crate::value::assert_holes($format, <[&str]>::len(&[$($crate::text!(@unit $argument)),*])) };
         #[allow(unused_mut)]
         let mut pieces = $format.split("{}");
         let text = $crate::Text::new().known(pieces.next().unwrap_or(""));
@@ -277,14 +285,25 @@ macro_rules! text {
     (@unit $argument:expr) => { stringify!($argument) };
 }
 
-/// Stops the compiler when a format does not have as many `{}` as there are arguments.
+/// Stops the compiler when a format does not have as many `{}` as there are arguments, or has a name in one.
 #[doc(hidden)]
 pub const fn assert_holes(format: &str, arguments: usize) {
     let (bytes, mut at, mut holes) = (format.as_bytes(), 0, 0);
     while at + 1 < bytes.len() {
-        if bytes[at] == b'{' && bytes[at + 1] == b'}' {
-            holes += 1;
-            at += 1;
+        if bytes[at] == b'{' {
+            // JSON and scripts have a quote, a blank or a line's end after the brace.
+            let mut end = at + 1;
+            while end < bytes.len() && (bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'_' | b':')) {
+                end += 1;
+            }
+            if end < bytes.len() && bytes[end] == b'}' {
+                assert!(
+                    end == at + 1,
+                    "`text!` has empty braces, and takes the values for them as arguments after the text"
+                );
+                holes += 1;
+                at = end;
+            }
         }
         at += 1;
     }
@@ -367,11 +386,21 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
+/// Digest → value of each secret of a program. Never serialised, and never printed.
+#[derive(Clone, Default)]
+pub(crate) struct Secrets(pub(crate) BTreeMap<String, Value>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} masked", self.0.len())
+    }
+}
+
 /// Collects the fields of a resource while it is erased, and keeps secrets apart.
 #[derive(Debug, Default)]
 pub struct Encoder {
     fields: serde_json::Map<String, Value>,
-    secrets: Vec<(String, Value)>,
+    secrets: Secrets,
 }
 
 /// Why a resource cannot be turned into data.
@@ -393,7 +422,7 @@ impl Encoder {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> (Value, Vec<(String, Value)>) {
+    pub(crate) fn finish(self) -> (Value, Secrets) {
         (Value::Object(self.fields), self.secrets)
     }
 }
@@ -416,7 +445,7 @@ impl<T: Serialize + ?Sized> Encode for T {
 impl<T: Serialize> Encode for Secret<T> {
     fn encode(&self, encoder: &mut Encoder) -> Result<Value, serde_json::Error> {
         if let Some(value) = &self.value {
-            encoder.secrets.push((self.digest.clone(), serde_json::to_value(value)?));
+            encoder.secrets.0.insert(self.digest.clone(), serde_json::to_value(value)?);
         }
         Ok(self.masked())
     }
@@ -505,7 +534,8 @@ pub(crate) fn link(value: &mut Value, link: &mut dyn FnMut(Origin) -> Option<Add
                 None => Ok(()),
             },
             Shape::Secret(..) => Ok(()),
-            Shape::Ref(_) => Ok(()),
+            // Made by this function only: there is none before it.
+            Shape::Ref(_) => Err(format!("the key `{REF}` starts with `$`, which is reserved")),
             Shape::Plain => {
                 if let Some(key) = object.keys().find(|key| key.starts_with('$')) {
                     return Err(format!("the key `{key}` starts with `$`, which is reserved"));
@@ -694,6 +724,13 @@ mod tests {
     }
 
     #[test]
+    fn data_that_looks_like_a_reference_is_refused_and_not_followed() {
+        let mut schema = serde_json::json!({"body": {"$ref": "components/schemas#Pet"}});
+        let error = link(&mut schema, &mut |_| None).unwrap_err();
+        assert_eq!(error, "the key `$ref` starts with `$`, which is reserved");
+    }
+
+    #[test]
     fn the_canonical_text_does_not_depend_on_the_order_of_keys() {
         let one: Value = serde_json::from_str(r#"{"a": {"x": 1, "y": [true, null]}, "b": "t\"ext"}"#).unwrap();
         let other: Value = serde_json::from_str(r#"{"b": "t\"ext", "a": {"y": [true, null], "x": 1}}"#).unwrap();
@@ -740,7 +777,7 @@ mod tests {
         let (mut value, secrets) = encoder.finish();
         assert!(!value.to_string().contains("hunter2"));
         assert_eq!(display(&value), "{password: (secret db)}");
-        reveal(&mut value, &|digest| secrets.iter().find(|(d, _)| d == digest).map(|(_, v)| v.clone())).unwrap();
+        reveal(&mut value, &|digest| secrets.0.get(digest).cloned()).unwrap();
         let secret: Secret<String> = serde_json::from_value(value["password"].clone()).unwrap();
         assert_eq!((secret.expose().unwrap().as_str(), format!("{secret:?}").as_str()), ("hunter2", "(secret db)"));
         let again = mask(&secret, serde_json::value::Serializer).unwrap();

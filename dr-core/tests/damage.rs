@@ -108,6 +108,15 @@ fn a_flipped_bit_anywhere_is_an_error_or_a_cut_tail_and_never_another_state() {
     }
 }
 
+/// A whole line was acknowledged, or will be: what it says cannot be passed over because it is not understood.
+#[test]
+fn a_whole_last_line_that_means_nothing_is_damage() {
+    let (mut bytes, _) = journal();
+    let json = br#"{"seq":99,"address":"us-east-1/vpc","generation":1,"event":"from the future"}"#;
+    bytes.extend(format!("{:08x} ", crc32fast::hash(json)).bytes().chain(*json).chain([b'\n']));
+    assert!(matches!(replay(start(), &bytes), Err(JournalError::Damaged { .. })));
+}
+
 #[test]
 fn damage_in_the_middle_names_its_place() {
     let (mut bytes, _) = journal();

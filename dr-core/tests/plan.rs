@@ -2,14 +2,18 @@
 
 mod common;
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use common::random::{Program, random_world};
 use common::{
-    Balancer, East, Image, Primary, Record, Server, Shop, Subnet, Vpc, Zone, deploy, east, nothing, settled, world,
+    Balancer, East, Image, PlotId, Primary, Record, Server, Shop, Subnet, SubnetId, Vpc, West, Zone, deploy, east,
+    nothing, settled, world,
 };
 use dr_core::sim::{Fault, Faults, Operation, Random, World};
 use dr_core::{
-    Action, Class, ConstructExt, Global, Graph, Observed, Output, Plan, PlanError, PlanErrors, SavedPlanError, Scope,
-    Stack, State,
+    Action, Anywhere, Class, CloudError, ConstructExt, Global, Graph, Input, IntoInput as _, Observed, Output, Outputs,
+    Plan, PlanError, PlanErrors, Region, Resource, SavedPlanError, Scope, Stack, State,
 };
 use insta::assert_snapshot;
 use proptest::prelude::*;
@@ -127,6 +131,59 @@ fn a_replacement_whose_old_copy_goes_first_is_ordered_so() {
         name  shop → store
     1 to replace, 2 unchanged
     ");
+}
+
+/// Cannot exist beside another one in its place.
+#[derive(Resource)]
+#[resource(type = "test.land.plot", outputs = PlotOutputs, replacement = "delete-first")]
+struct Plot<R: Region = Anywhere> {
+    #[input(replace)]
+    size: u32,
+    of: PhantomData<R>,
+}
+
+#[derive(Clone, Outputs)]
+struct PlotOutputs<R: Region = Anywhere> {
+    id: PlotId<R>,
+}
+
+/// Can be moved to other plots, and keeps those that it stands on from going.
+#[derive(Resource)]
+#[resource(type = "test.land.house")]
+struct House<R: Region = Anywhere> {
+    #[input(holds)]
+    plots: Vec<Input<PlotId<R>>>,
+}
+
+/// Goal: what would have to let go of a place that is needed first goes with it, and what merely moves elsewhere does not.
+#[test]
+fn what_holds_a_place_that_is_needed_first_is_replaced_with_it() {
+    let land = |sizes: &[u32], on: Range<usize>| {
+        east(|east| {
+            let plots = sizes.iter().map(|&size| Plot { size, of: PhantomData });
+            let plots: Vec<_> = plots.enumerate().map(|(at, plot)| east.add(("plot", at), plot)).collect();
+            east.add("house", House { plots: plots[on].iter().map(|plot| plot.id.into_input()).collect() });
+        })
+    };
+    let (before, after) = (land(&[1, 2, 3], 0..2), land(&[1, 4, 3], 0..2));
+    let plan = change(&before, &after);
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.action, step.address.as_str())).collect();
+    let (plot, house) = ("us-east-1/plot[1]", "us-east-1/house");
+    use Action::{Create, Delete};
+    assert_eq!(steps, [(Delete, house), (Delete, plot), (Create, plot), (Create, house)]);
+    assert_snapshot!(plan, @"
+    ± us-east-1/plot[1]  test.land.plot  replaced: `size` cannot change in place
+        size  2 → 4
+    ± us-east-1/house    test.land.house  replaced: it holds us-east-1/plot[1], whose place is needed first
+        plots  [plot-00003, plot-00001] → (known after create)
+    2 to replace, 2 unchanged
+    ");
+    let mut world = deployed(&before);
+    deploy(&mut world, &after);
+    assert!(world.plan(&after).unwrap().is_empty());
+
+    let moved = change(&before, &land(&[1, 2, 3], 1..3));
+    assert_eq!(moved.counts(), [("keep", 3), ("update", 1)].into());
 }
 
 #[test]
@@ -257,6 +314,131 @@ fn a_move_that_cannot_be_made_says_why() {
     let before = network("10.0.1.0/24", true);
     assert_snapshot!(refused(&before, &nowhere), @"the move of `us-east-1/main` to `us-east-1/primary`: the program has nothing at the new address");
     assert_snapshot!(refused(&before, &still_there), @"the move of `us-east-1/main` to `us-east-1/primary`: the program still has the old address");
+}
+
+/// What the program says of a resource holds also when it says it together with a move.
+#[test]
+fn a_move_keeps_the_protection_and_the_order_that_the_program_gives_with_it() {
+    let before = network("10.0.1.0/24", true);
+    let after = east(|east| {
+        east.moved("main", "primary");
+        let other = east.add("other", Vpc::new("10.5.0.0/16"));
+        let vpc = east.add("primary", Vpc::new("10.0.0.0/16").protect());
+        east.add("web", Subnet::new(vpc.id, "10.0.1.0/24").after(&other));
+    });
+    let mut world = deployed(&before);
+    deploy(&mut world, &after);
+    let needs: Vec<_> = world.state().resources["us-east-1/web"].needs.iter().map(ToString::to_string).collect();
+    assert_eq!(needs, ["us-east-1/primary", "us-east-1/other"]);
+    let gone = world.plan(&nothing("demo")).unwrap_err();
+    assert_eq!(gone.to_string(), "us-east-1/primary is protected and would be deleted");
+    // The line stays where it is, and what is said later holds as well.
+    let later = east(|east| {
+        east.moved("main", "primary");
+        east.add("other", Vpc::new("10.5.0.0/16").protect());
+        let vpc = east.add("primary", Vpc::new("10.0.0.0/16"));
+        east.add("web", Subnet::new(vpc.id, "10.0.1.0/24"));
+    });
+    deploy(&mut world, &later);
+    let gone = world.plan(&nothing("demo")).unwrap_err();
+    assert_eq!(gone.to_string(), "us-east-1/other is protected and would be deleted");
+}
+
+#[test]
+fn a_move_without_a_region_is_an_error_of_the_program() {
+    let built = Stack::build("demo", |stack| {
+        stack.moved("main", "us-east-1/primary");
+        stack.not_moved("us-east-1/a", "us east/b");
+    });
+    let errors = built.unwrap_err().to_string();
+    assert!(errors.contains("`main` is no address") && errors.contains("us east"), "{errors}");
+}
+
+/// Nothing is deleted because something else is on its way out of the new place.
+#[test]
+fn a_move_to_where_something_is_still_leaving_is_refused() {
+    let both = east(|east| {
+        east.add("main", Vpc::new("10.0.0.0/16"));
+        east.add("primary", Vpc::new("10.5.0.0/16"));
+    });
+    let mut state = deployed(&both).state();
+    let record = state.resources.get_mut("us-east-1/primary").unwrap();
+    record.deposed.extend(record.current.take());
+    let moved = east(|east| {
+        east.moved("main", "primary");
+        east.add("primary", Vpc::new("10.0.0.0/16"));
+    });
+    let refused = Plan::between(&moved, &state, &Observed::unchanged()).unwrap_err();
+    assert_snapshot!(refused, @"the move of `us-east-1/main` to `us-east-1/primary`: what was at the new address before is still leaving: deploy once without the move");
+}
+
+#[test]
+fn a_move_takes_the_place_of_what_was_looked_up_there() {
+    let before = east(|east| {
+        east.add("primary", Image::named("linux".to_owned()));
+        east.add("main", Vpc::new("10.0.0.0/16"));
+    });
+    let after = east(|east| {
+        east.moved("main", "primary");
+        east.add("primary", Vpc::new("10.0.0.0/16"));
+    });
+    let mut world = deployed(&before);
+    assert_snapshot!(world.plan(&after).unwrap(), @"
+    → us-east-1/primary  test.net.vpc  moved from us-east-1/main
+    1 to move
+    ");
+    deploy(&mut world, &after);
+    settled(&mut world, &after, "moved");
+}
+
+/// A region that cannot be read blocks what it has, and the others are deployed.
+#[test]
+fn what_is_looked_up_by_something_unread_is_blocked_and_does_not_refuse_the_plan() {
+    let program = Stack::build("demo", |stack| {
+        let west = stack.region(West);
+        let first = west.add("first", Image::<West>::named("linux".to_owned()));
+        let second = west.add("second", Image::<West>::named(first.image));
+        west.add("server", Server::new(SubnetId::literal("subnet-1"), second.image));
+        stack.region(East).add("main", Vpc::new("10.0.0.0/16"));
+    })
+    .unwrap();
+    let mut observed = Observed::unchanged();
+    let away = CloudError::new("read", "Unreachable", "no connection", Class::Transient);
+    observed.failed.insert(("test.app.image".to_owned(), "us-west-2".to_owned()), away);
+    let plan = Plan::between(&program, &State::new("demo", "00"), &observed).unwrap();
+    let blocked: Vec<_> = plan.steps.iter().map(|step| (step.address.as_str(), step.blocked.is_some())).collect();
+    assert_eq!(blocked, [("us-west-2/server", true), ("us-east-1/main", false)]);
+}
+
+#[test]
+fn two_accepted_renames_of_equal_resources_are_two() {
+    let with = |names: [&str; 2]| {
+        Stack::build("demo", |stack| {
+            for (old, new) in [("a1", "b1"), ("a2", "b2")] {
+                stack.not_moved(format!("us-east-1/{old}"), format!("us-east-1/{new}"));
+            }
+            let east = stack.region(East);
+            for name in names {
+                east.add(name, Vpc::new("10.0.0.0/16"));
+            }
+        })
+        .unwrap()
+    };
+    assert_eq!(change(&with(["a1", "a2"]), &with(["b1", "b2"])).counts(), [("create", 2), ("delete", 2)].into());
+    let crossed = refused(&with(["a1", "a2"]), &with(["b1", "c"]));
+    assert!(crossed.contains("us-east-1/c created"), "{crossed}");
+}
+
+#[test]
+fn a_transform_cannot_give_another_address() {
+    let built = Stack::build("demo", |stack| {
+        stack.transform(|node| node.address = "us-east-1/other".parse().unwrap());
+        let east = stack.region(East);
+        let vpc = east.add("main", Vpc::new("10.0.0.0/16"));
+        east.add("web", Subnet::new(vpc.id, "10.0.1.0/24"));
+    });
+    let errors = built.unwrap_err().to_string();
+    assert!(errors.contains("us-east-1/main") && errors.contains("changes its address to us-east-1/other"), "{errors}");
 }
 
 /// The lines of earlier moves stay in a program, and not everybody deploys every version of it.
@@ -402,7 +584,8 @@ fn a_secret_is_masked_wherever_it_shows() {
     1 to update, 2 unchanged
     ");
     let saved = String::from_utf8(plan.save()).unwrap();
-    for text in [plan.to_string(), saved, format!("{plan:?}")] {
+    let program = with_server(|server| server.password("correct horse"));
+    for text in [plan.to_string(), saved, format!("{plan:?}"), format!("{program:?}")] {
         assert!(!text.contains("hunter2") && !text.contains("correct horse"), "{text}");
     }
 }

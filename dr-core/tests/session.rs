@@ -114,6 +114,20 @@ async fn a_plan_that_is_not_approved_changes_nothing() {
     assert_eq!((store.load().await.unwrap(), calls.load(Ordering::SeqCst)), (before, 0));
 }
 
+/// A plan is for the state that it was made from: carried out on another one it would forget what happened in between.
+#[tokio::test]
+async fn a_plan_that_somebody_else_has_overtaken_is_refused() {
+    let (program, calls) = (program(), Arc::default());
+    let session = session(&program, registry(&calls));
+    let store = MemoryStore::new("demo", "0");
+    let (overtaken, _) = session.plan(&store, true).await.unwrap();
+    assert!(session.deploy(&store, |_| true, &Cancel::new(), &mut quiet).await.unwrap().is_complete());
+    let before = store.load().await.unwrap();
+    let refused = session.apply(overtaken, &store, |_| true, &Cancel::new(), &mut quiet).await;
+    assert!(matches!(refused, Err(SessionError::Stale)), "{refused:?}");
+    assert_eq!(store.load().await.unwrap(), before);
+}
+
 #[tokio::test]
 async fn planning_writes_nothing() {
     let (program, calls, dir) = (program(), Arc::default(), tempfile::tempdir().unwrap());
@@ -133,7 +147,7 @@ async fn a_state_of_another_account_is_refused() {
     let _ = session.deploy(&store, |_| true, &Cancel::new(), &mut quiet).await.unwrap();
     session.account = Some("222222222222".to_owned());
     let error = session.deploy(&store, |_| true, &Cancel::new(), &mut quiet).await.unwrap_err();
-    insta::assert_snapshot!(error, @"the state belongs to account 111111111111, the credentials to 222222222222: use the right credentials");
+    insta::assert_snapshot!(error, @"the state belongs to account 111111111111, and the cloud that is asked is account 222222222222");
     session.account = None;
     assert!(session.plan(&store, false).await.is_ok(), "an account that is not known is not compared");
 }

@@ -286,6 +286,32 @@ fn another_program_after_the_crash_converges_to_that_program() {
     }
 }
 
+/// Goal: what a create left open is looked for and deleted by a program that no longer knows its secret.
+#[test]
+fn what_had_a_secret_and_is_dropped_after_a_crash_is_deleted() {
+    let with = |server: bool| {
+        east(|east| {
+            let vpc = east.add("main", Vpc::new("10.0.0.0/16"));
+            let web = east.add("web", Subnet::new(vpc.id, "10.0.1.0/24"));
+            if server {
+                east.add("server", Server::new(web.id, "linux-1".to_owned()));
+            }
+        })
+    };
+    for effect in 1.. {
+        let place = format!("crash at effect {effect}");
+        let mut world = world(0);
+        if !world.deploy_until(&with(true), effect).is_crashed() {
+            break;
+        }
+        world.restart();
+        let ended = world.deploy(&with(false));
+        assert!(ended.is_complete(), "{place}: {ended:?}");
+        sound(&world, &place);
+        settled(&mut world, &with(false), &place);
+    }
+}
+
 #[test]
 fn a_destroy_after_a_crashed_deploy_leaves_nothing() {
     let program = shop().stack();

@@ -5,7 +5,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{Shop, deploy, world};
-use dr_core::journal::{Entry, Header, JournalError, encode, encode_header, replay};
+use dr_core::journal::{Entry, Header, JournalError, continue_commit, encode, encode_header, replay};
 use dr_core::sim::World;
 use dr_core::store::{FileStore, LockedStore, ReadStore as _, StoreError, WriteStore as _, parse_snapshot};
 use dr_core::{FORMAT, State};
@@ -117,6 +117,34 @@ async fn a_journal_without_its_snapshot_is_the_beginning_of_a_stack() {
     let loaded = store.load().await.unwrap().state;
     assert_eq!((loaded.lineage, loaded.stack), (fresh.lineage, fresh.stack));
     assert!(!loaded.resources.is_empty());
+}
+
+/// What is there is found by its ownership; generations may be lost, so their tokens must not come again.
+#[tokio::test]
+async fn a_snapshot_that_was_taken_away_is_a_state_that_is_lost() {
+    let (start, _, _) = commits();
+    let dir = tempfile::tempdir().unwrap();
+    let (store, locked) = open(dir.path());
+    locked.compact(&State { serial: 7, ..start.clone() }).await.unwrap();
+    drop(locked);
+    std::fs::remove_file(dir.path().join("state")).unwrap();
+    let lost = store.load().await.unwrap().state;
+    assert!(lost.is_empty() && lost.serial == 0);
+    assert_ne!(lost.lineage, start.lineage);
+}
+
+/// Goal: two commits that a full disk made one are torn as one.
+#[test]
+fn a_commit_that_is_written_again_with_more_is_one_commit() {
+    let (start, header, commits) = commits();
+    let (first, _) = &commits[0];
+    let (second, state) = &commits[1];
+    let mut joined = second.clone();
+    continue_commit(&mut joined);
+    let mut bytes = [header.as_slice(), first, &joined].concat();
+    assert_eq!(&replay(start.clone(), &bytes).unwrap().state, state);
+    bytes[header.len() + 12] ^= 1;
+    assert_eq!(replay(start.clone(), &bytes).unwrap().state, start, "nothing of it was acknowledged");
 }
 
 #[tokio::test]

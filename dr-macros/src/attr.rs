@@ -15,12 +15,14 @@ pub(crate) struct ResourceAttr {
     pub(crate) region: Option<Type>,
     pub(crate) create_s: f64,
     pub(crate) delete_s: f64,
+    pub(crate) settle_s: f64,
     pub(crate) delete_first: bool,
     pub(crate) lookup: bool,
     pub(crate) check: Option<Path>,
 }
 
-const RESOURCE_KEYS: &str = "`type`, `outputs`, `region`, `create_s`, `delete_s`, `replacement`, `lookup` and `check`";
+const RESOURCE_KEYS: &str =
+    "`type`, `outputs`, `region`, `create_s`, `delete_s`, `settle_s`, `replacement`, `lookup` and `check`";
 
 impl ResourceAttr {
     pub(crate) fn parse(input: &DeriveInput, errors: &mut Errors) -> Self {
@@ -31,6 +33,7 @@ impl ResourceAttr {
             region: None,
             create_s: 1.0,
             delete_s: 1.0,
+            settle_s: 0.0,
             delete_first: false,
             lookup: false,
             check: None,
@@ -51,6 +54,7 @@ impl ResourceAttr {
                 "region" => attr.region = Some(value(key, stream)?),
                 "create_s" => attr.create_s = value::<Seconds>(key, stream)?.0,
                 "delete_s" => attr.delete_s = value::<Seconds>(key, stream)?.0,
+                "settle_s" => attr.settle_s = value::<Seconds>(key, stream)?.0,
                 "replacement" => {
                     let order: LitStr = value(key, stream)?;
                     match order.value().as_str() {
@@ -82,6 +86,7 @@ impl ResourceAttr {
 #[derive(Default)]
 pub(crate) struct InputAttr {
     pub(crate) replace: Option<Ident>,
+    pub(crate) holds: Option<Ident>,
     pub(crate) accepted: Option<Ident>,
     pub(crate) nested: bool,
 }
@@ -92,10 +97,11 @@ impl InputAttr {
         each_key(attrs, "input", errors, |key, _, _| {
             match key.to_string().as_str() {
                 "replace" => attr.replace = Some(key.clone()),
+                "holds" => attr.holds = Some(key.clone()),
                 "accepted" => attr.accepted = Some(key.clone()),
                 "nested" => attr.nested = true,
                 _ => {
-                    let message = format!("unknown key `{key}`: there are `replace`, `accepted` and `nested`");
+                    let message = format!("unknown key `{key}`: there are `replace`, `holds`, `accepted` and `nested`");
                     return Err(syn::Error::new(key.span(), message));
                 }
             }

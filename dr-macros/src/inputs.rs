@@ -143,7 +143,7 @@ fn understood(fields: &Fields, regions: Option<&[Ident]>, errors: &mut Errors) -
 
 /// What is for the fields of a resource itself.
 fn refuse_keys(attr: &InputAttr, errors: &mut Errors) {
-    for key in [&attr.replace, &attr.accepted].into_iter().flatten() {
+    for key in [&attr.replace, &attr.holds, &attr.accepted].into_iter().flatten() {
         errors.at(
             key,
             format!(

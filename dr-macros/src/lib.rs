@@ -113,14 +113,16 @@ pub fn stack(input: TokenStream) -> TokenStream {
 /// | `outputs = SubnetOutputs` | a type with `#[derive(Outputs)]` | `()`: no outputs |
 /// | `region = Global` | where it lives | the first parameter bounded by `Region` |
 /// | `create_s = 2`, `delete_s = 1` | seconds that it typically takes | 1 each |
+/// | `settle_s = 3600` | seconds after which it is not waited for any longer | 15 minutes, or ten times what it typically takes |
 /// | `replacement = "delete-first"` | both cannot exist at once | `"create-first"` |
 /// | `lookup` | it is only read, never created nor deleted | it is managed |
 /// | `check = path::to::function` | `fn(&Self, &mut Problems)`, called when it is added | no check |
 ///
 /// # On a field: `#[input(..)]`
 ///
-/// `replace`: a changed value needs a new resource. `accepted`: the resource that the value comes from need only have
-/// been accepted, it need not work yet. `nested`: the type has `#[derive(Inputs)]`, itself or inside `Vec`, `Option` and
+/// `replace`: a changed value needs a new resource. `holds`: what the value names cannot be deleted as long as this resource
+/// has it, so where that goes before its successor, this resource does too. `accepted`: the resource that the value comes from
+/// need only have been accepted, it need not work yet. `nested`: the type has `#[derive(Inputs)]`, itself or inside `Vec`, `Option` and
 /// the values of a `BTreeMap`.
 ///
 /// A field of type `PhantomData` is no input. A `Secret<T>` is masked wherever the arguments are written. In stored

@@ -94,13 +94,14 @@ fn resource_impl(input: &DeriveInput, attr: &ResourceAttr, region: &Type, fields
 }
 
 fn schema(attr: &ResourceAttr, fields: &[InputField], trait_of_outputs: &TokenStream) -> TokenStream {
-    let ResourceAttr { type_name, create_s, delete_s, .. } = attr;
+    let ResourceAttr { type_name, create_s, delete_s, settle_s, .. } = attr;
     let kind = if attr.lookup { quote!(Lookup) } else { quote!(Managed) };
     let replacement = if attr.delete_first { quote!(DeleteFirst) } else { quote!(CreateFirst) };
     let fields = fields.iter().map(|InputField { name, attr, .. }| {
         let replace = attr.replace.is_some();
+        let holds = attr.holds.is_some();
         let need = if attr.accepted.is_some() { quote!(Accepted) } else { quote!(Ready) };
-        quote!(::dr_core::Field { name: #name, replace: #replace, need: ::dr_core::Need::#need })
+        quote!(::dr_core::Field { name: #name, replace: #replace, holds: #holds, need: ::dr_core::Need::#need })
     });
     quote! {
         ::dr_core::Schema {
@@ -112,6 +113,7 @@ fn schema(attr: &ResourceAttr, fields: &[InputField], trait_of_outputs: &TokenSt
             replacement: ::dr_core::Replacement::#replacement,
             create_s: #create_s,
             delete_s: #delete_s,
+            settle_s: #settle_s,
         }
     }
 }

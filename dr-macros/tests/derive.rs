@@ -24,7 +24,7 @@ dr_core::id!(
 
 /// A range of addresses.
 #[derive(Resource)]
-#[resource(type = "test.net.subnet", outputs = SubnetOutputs, create_s = 2, delete_s = 0.5, replacement = "delete-first")]
+#[resource(type = "test.net.subnet", outputs = SubnetOutputs, create_s = 2, delete_s = 0.5, settle_s = 60, replacement = "delete-first")]
 #[resource(check = checks::subnet)]
 pub struct Subnet<R: Region = Anywhere> {
     /// The VPC it is a part of.
@@ -119,8 +119,9 @@ fn the_schema_is_what_the_attributes_say() {
     assert_eq!(schema, Subnet::<Anywhere>::SCHEMA);
     assert_eq!((schema.type_name, schema.kind), ("test.net.subnet", Kind::Managed));
     assert_eq!((schema.create_s, schema.delete_s, schema.replacement), (2.0, 0.5, Replacement::DeleteFirst));
+    assert_eq!(schema.settle_s, 60.0);
     assert_eq!(schema.outputs, ["id", "free_addresses", "zones"]);
-    let field = |name, replace, need| Field { name, replace, need };
+    let field = |name, replace, need| Field { name, replace, holds: false, need };
     assert_eq!(
         schema.fields[..4],
         [

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::SimClock;
 use crate::cloud::{Cloud, LoadError};
+use crate::control::route53;
 use crate::data::{Caches, DataFault, DataFaults, Health, HealthEvent, Internet, Message, Request, Response};
+use crate::world::Rng;
 
 /// A simulated AWS account with everything that dr needs to deploy to it. Clones are the same account.
 ///
@@ -132,18 +134,36 @@ impl Aws {
         self.cloud.clock().drive(future).await
     }
 
-    /// A session that deploys a program to this account.
+    /// The public hosted zones that a program looks up by name and that the account does not have, as its owner would have made
+    /// them before, delegated by the registrar of the domain. They belong to no stack: no teardown takes them away.
+    ///
+    /// Called by everything that deploys here; only who makes a [`Session`] by hand has to. Zones that a program names by id
+    /// are not made.
+    pub fn add_looked_up_zones(&self, graph: &Graph) {
+        self.cloud.with_world(|world| {
+            for node in graph.nodes_of("aws.route53.zone_lookup") {
+                if let Some(name) = node.inputs["name"].as_str() {
+                    route53::add_owned(world, name);
+                }
+            }
+        });
+    }
+
+    /// A session that deploys a program to this account, which gets the
+    /// [zones that the program looks up](Aws::add_looked_up_zones).
     #[must_use]
     pub fn session<'g>(&self, graph: &'g Graph) -> Session<'g> {
+        self.add_looked_up_zones(graph);
         Session { graph, registry: self.registry(), clock: self.clock(), limits: Limits::default(), account: None }
     }
 
-    /// Deploys a program with a state in memory. See [`deploy_to`](Aws::deploy_to) to keep the state.
+    /// Deploys a program with a new state in memory. See [`deploy_to`](Aws::deploy_to) to go on with the state that this
+    /// answers, or to keep one.
     ///
     /// # Errors
     /// There is no plan; a step that fails is part of the answer.
     pub async fn deploy(&self, graph: &Graph) -> Result<(Applied, MemoryStore), SessionError> {
-        let store = MemoryStore::new(graph.name(), &format!("{:032x}", 0));
+        let store = MemoryStore::new(graph.name(), &self.lineage(graph.name()));
         let applied = self.deploy_to(graph, &store).await?;
         Ok((applied, store))
     }
@@ -176,8 +196,52 @@ impl Aws {
 
     /// Requests a URL from near `us-east-1` and follows the request to the instance, or to the first hop that fails. Time
     /// passes as it would.
+    ///
+    /// CloudFront keeps its connection to an origin for 5 seconds after an answer, unless the distribution says otherwise.
+    /// Who asks more often keeps it open for ever: as long as the old region still answers, the answer never moves to
+    /// another one, whatever DNS says by then.
     pub async fn get(&self, url: &str) -> Response {
         self.request(&Request::get(url)).await
+    }
+
+    /// Requests a URL every so often until the answer is as wanted, for at most `limit` of virtual time.
+    ///
+    /// Give 5 seconds or more for `every`, or see at [`get`](Aws::get) why the answer may not move.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use dr_sim::Aws;
+    /// # async fn fails_over(aws: &Aws) -> Result<(), dr_sim::GaveUp> {
+    /// let (every, limit) = (Duration::from_secs(7), Duration::from_secs(600));
+    /// let url = "https://shop.example.com/orders";
+    /// let answer = aws.until(url, every, limit, |answer| answer.region.as_deref() == Some("us-west-2")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`GaveUp`], with the last answer, when the next request would come after the limit.
+    pub async fn until(
+        &self,
+        url: &str,
+        every: Duration,
+        limit: Duration,
+        wanted: impl Fn(&Response) -> bool,
+    ) -> Result<Response, GaveUp> {
+        // Without a pause, an answer that takes no time would be asked for for ever.
+        let every = every.max(Duration::from_millis(1));
+        let began_ms = self.cloud.clock().now_ms();
+        let spent = || Duration::from_millis(self.cloud.clock().now_ms() - began_ms);
+        loop {
+            let last = self.get(url).await;
+            if wanted(&last) {
+                return Ok(last);
+            }
+            if spent() + every > limit {
+                return Err(GaveUp { url: url.to_owned(), after: spent(), last: Box::new(last) });
+            }
+            self.advance(every).await;
+        }
     }
 
     /// Sends a request. Time passes as it would.
@@ -186,9 +250,10 @@ impl Aws {
         let now_ms = self.cloud.clock().now_ms();
         let response = self.cloud.with_world(|world| {
             let mut plane = self.plane();
-            let Plane { caches, faults, .. } = &mut *plane;
+            let Plane { caches, faults, health } = &mut *plane;
             let response = Internet::new(world, faults).request(caches, request, now_ms);
             world.note_traffic(&response, now_ms);
+            health.note_traffic(&response, now_ms);
             response
         });
         self.advance(Duration::from_millis(response.took_ms)).await;
@@ -210,24 +275,77 @@ impl Aws {
     }
 
     /// From now on something is broken in the data plane.
+    ///
+    /// # Panics
+    /// The fault names a region, a zone, an instance or a certificate that does not exist: it would hit nothing.
+    #[track_caller]
     pub fn fail(&self, fault: DataFault) {
-        self.catch_up();
-        let now_ms = self.cloud.clock().now_ms();
-        self.plane().faults.break_from(now_ms, fault);
-        self.catch_up();
+        self.check(&fault);
+        self.change_faults(|faults, now_ms| {
+            faults.break_from(now_ms, fault);
+        });
+    }
+
+    /// Something will be broken for a while; `from` (included) and `until` (excluded) are counted from now, in virtual time.
+    ///
+    /// # Panics
+    /// As [`fail`](Aws::fail), now: what the fault names has to exist already.
+    #[track_caller]
+    pub fn fail_between(&self, from: Duration, until: Duration, fault: DataFault) {
+        self.check(&fault);
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.change_faults(|faults, now_ms| {
+            faults.break_between(now_ms.saturating_add(ms(from)), now_ms.saturating_add(ms(until)), fault);
+        });
     }
 
     /// From now on nothing in the region can be reached from outside.
+    ///
+    /// # Panics
+    /// There is no such region.
+    #[track_caller]
     pub fn fail_region(&self, region: &str) {
         self.fail(DataFault::RegionAway { region: region.to_owned() });
     }
 
-    /// From now on everything works again.
+    /// From now on everything works again; what was to be broken later will not be.
     pub fn heal(&self) {
+        self.change_faults(|faults, now_ms| {
+            faults.heal_all(now_ms);
+        });
+    }
+
+    /// From now on this works again, and the other faults stay.
+    ///
+    /// # Panics
+    /// It was never broken.
+    #[track_caller]
+    pub fn heal_fault(&self, fault: &DataFault) {
+        let known = self.plane().faults.windows().iter().any(|window| window.fault == *fault);
+        assert!(known, "{fault:?} was never broken, so it cannot be healed: give the fault that `fail` was given");
+        self.change_faults(|faults, now_ms| {
+            faults.heal(now_ms, fault);
+        });
+    }
+
+    /// Forgets what the client's resolver and the CloudFront locations have cached, open connections included: as if the next
+    /// request came from somebody else.
+    pub fn clear_caches(&self) {
+        let mut plane = self.plane();
+        plane.caches.resolver.flush();
+        plane.caches.edge.flush();
+    }
+
+    /// From now on the client's resolver keeps every new answer for at least so long, in whole seconds, as some do whatever
+    /// the TTL says. Default: zero.
+    pub fn set_resolver_floor(&self, floor: Duration) {
+        self.plane().caches.resolver.set_floor_s(u32::try_from(floor.as_secs()).unwrap_or(u32::MAX));
+    }
+
+    /// From now on DNS hears of the verdict of a health checker so much later. AWS publishes no number. Default: 5 seconds.
+    pub fn set_publish_delay(&self, delay: Duration) {
         self.catch_up();
-        let now_ms = self.cloud.clock().now_ms();
-        self.plane().faults.heal_all(now_ms);
-        self.catch_up();
+        self.plane().health.set_publish_delay_ms(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
     }
 
     /// Writes a value of a metric now, as PutMetricData does for a canary or for an operator's switch: alarms on it, and health
@@ -245,11 +363,41 @@ impl Aws {
         self.plane().health.events().to_vec()
     }
 
-    /// The messages that topics have sent to their subscribers.
+    /// Plays the owner of an e-mail address or another endpoint, who confirms every subscription that waits for it: until
+    /// then a topic sends nothing there. Answers how many waited.
+    pub fn confirm_subscriptions(&self, endpoint: &str) -> usize {
+        self.cloud.with_world(|world| world.confirm_subscriptions(endpoint))
+    }
+
+    /// The messages that topics have sent to their subscribers; none to one that has not
+    /// [confirmed](Aws::confirm_subscriptions).
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         self.catch_up();
         self.plane().health.messages().to_vec()
+    }
+
+    /// A fault with a wrong name is none, and a test with it would prove nothing.
+    #[track_caller]
+    fn check(&self, fault: &DataFault) {
+        if let Some(why) = self.cloud.with_world(|world| fault.names_nothing(world)) {
+            panic!("this fault would hit nothing: {why}");
+        }
+    }
+
+    fn change_faults(&self, change: impl FnOnce(&mut DataFaults, u64)) {
+        self.catch_up();
+        let now_ms = self.cloud.clock().now_ms();
+        change(&mut self.plane().faults, now_ms);
+        self.catch_up();
+    }
+
+    /// The lineage of a new state. Client tokens come from it, and AWS remembers them: another one for each stack and each
+    /// life of a stack, and the same in every run.
+    fn lineage(&self, stack: &str) -> String {
+        let seed = self.cloud.with_world(|world| world.seed);
+        let mut rng = Rng::named(seed ^ self.cloud.clock().now_ms().rotate_left(32), stack);
+        format!("{:016x}{:016x}", rng.next(), rng.next())
     }
 
     fn plane(&self) -> MutexGuard<'_, Plane> {
@@ -271,6 +419,19 @@ impl Aws {
 }
 
 fn ignore(_: &Run, _: Time, _: &Notice) {}
+
+/// The answer that was waited for did not come; see [`Aws::until`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{url} was not answered as wanted within {after:?} of virtual time; the last answer: {last}")]
+#[non_exhaustive]
+pub struct GaveUp {
+    /// What was requested.
+    pub url: String,
+    /// For how long, in virtual time.
+    pub after: Duration,
+    /// The last answer.
+    pub last: Box<Response>,
+}
 
 /// A saved account could not be opened.
 #[derive(Debug, thiserror::Error)]

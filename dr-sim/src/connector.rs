@@ -22,7 +22,7 @@ use aws_smithy_runtime_api::client::runtime_components::{RuntimeComponents, Runt
 use aws_smithy_types::config_bag::ConfigBag;
 
 use crate::cloud::Crashed;
-use crate::faults::{Faults, Travel};
+use crate::faults::{Faults, Patience, Travel};
 use crate::seam;
 use crate::wire_form::{WireForm, request_id};
 
@@ -123,6 +123,7 @@ impl HttpClient for FaultConnector {
         SharedHttpConnector::new(Connector {
             inner: self.inner.http_connector(settings, components),
             shared: Arc::clone(&self.shared),
+            patience: Patience::of(settings),
             sleep: components.sleep_impl(),
             time: components.time_source().unwrap_or_default(),
         })
@@ -180,6 +181,7 @@ impl Intercept for Labels {
 struct Connector {
     inner: SharedHttpConnector,
     shared: Arc<Shared>,
+    patience: Patience,
     sleep: Option<SharedAsyncSleep>,
     time: SharedTimeSource,
 }
@@ -193,16 +195,19 @@ impl HttpConnector for Connector {
         let Some(sleep) = self.sleep.clone() else {
             return user_error("a client without a `sleep_impl` cannot wait");
         };
-        HttpConnectorFuture::new(self.clone().exchange(label, request, sleep))
+        let connector = self.clone();
+        HttpConnectorFuture::new(async move {
+            connector.patience.wait_for(&sleep, connector.exchange(label, request, &sleep)).await
+        })
     }
 }
 
 impl Connector {
     async fn exchange(
-        self,
+        &self,
         label: Label,
         request: HttpRequest,
-        sleep: SharedAsyncSleep,
+        sleep: &SharedAsyncSleep,
     ) -> Result<HttpResponse, ConnectorError> {
         let Label { service, operation, region } = label;
         let faults = &self.shared.faults;
@@ -211,27 +216,27 @@ impl Connector {
             return std::future::pending().await;
         }
         let (there, back) = lock(&self.shared.travel).next();
-        sleep_some(&sleep, there).await;
+        sleep_some(sleep, there).await;
         let form = WireForm::of(&service, &request);
         let answer = match faults.of(&service, &operation, &region, self.now_ms()) {
             Some(fault) if !fault.is_done() => Err(fault),
-            // An answer that fails by itself needs no fault.
-            fault => {
-                let response = self.inner.call(request).await?;
-                fault.map_or(Ok(response), Err)
-            }
+            fault => match (self.inner.call(request).await, fault) {
+                (Ok(_), Some(fault)) => Err(fault),
+                // A call that fails by itself needs no fault.
+                (answer, _) => Ok(answer),
+            },
         };
         if faults.crashes_after_doing(point) {
             return std::future::pending().await;
         }
         let response = match answer {
-            Ok(response) => response,
+            Ok(answer) => answer?,
             Err(fault) => {
-                let refusal = fault.befall(&service, &sleep, (there, back)).await?;
+                let refusal = fault.befall(&service, sleep, (there, back), self.patience).await?;
                 form.response(&refusal, &request_id(self.next_refused()))
             }
         };
-        sleep_some(&sleep, back).await;
+        sleep_some(sleep, back).await;
         Ok(response)
     }
 

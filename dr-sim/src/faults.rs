@@ -3,17 +3,20 @@
 //! Real control planes refuse, throttle, lose answers, hang and go away. Each of these is a [`Fault`], put on the calls that a
 //! [`Target`] names: the next one, the nth one, a seeded share of them. A [`CrashPoint`] ends the whole program at a call.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_async::rt::sleep::AsyncSleep;
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use futures_util::future::{Either, select};
 
 use crate::control::Refusal;
 use crate::rates;
 use crate::world::Rng;
 
-/// The SDK's default connect time-out: how long a caller waits for a region that is away.
+/// The SDK's default connect time-out: how long a caller waits for a region that is away, unless it is told otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(3100);
 
 /// Which calls a fault is for. An absent part matches everything.
@@ -77,9 +80,9 @@ pub enum Fault {
     Reset,
     /// It is done, but never answered: the caller's time-out decides.
     Hang,
-    /// It is neither done nor answered.
+    /// It is neither done nor answered: the caller's time-out decides.
     Vanish,
-    /// No connection: the SDK's connect time-out of 3.1 seconds passes, and nothing is done.
+    /// No connection: the caller's connect time-out passes (3.1 seconds unless set), and nothing is done.
     Unreachable,
 }
 
@@ -123,6 +126,8 @@ struct Rule {
     target: Target,
     when: When,
     fault: Fault,
+    /// Whether it has ever been the fault of a call.
+    met: bool,
 }
 
 #[derive(Debug)]
@@ -179,10 +184,11 @@ impl Faults {
         script.dying = false;
     }
 
-    /// How many of the faults for single calls have not happened yet: a test that means to survive them wants none left.
+    /// How many of the faults have never happened: a test that means to survive them wants none left. A share or a window
+    /// counts until it has hit its first call, also when its time is over; a misspelled service or region never hits any.
     #[must_use]
     pub fn unmet(&self) -> usize {
-        self.lock().rules.iter().filter(|rule| matches!(rule.when, When::After(_))).count()
+        self.lock().rules.iter().filter(|rule| !rule.met).count()
     }
 
     /// The crash point that was reached, if one was.
@@ -241,10 +247,11 @@ impl Faults {
                     (false, true)
                 }
                 When::Share(probability) => (rng.unit() < *probability, true),
-                When::Between(from, to) => ((*from..*to).contains(&now_ms), now_ms < *to),
+                When::Between(from, to) => ((*from..*to).contains(&now_ms), now_ms < *to || !rule.met),
             };
             if fires && found.is_none() {
                 found = Some(rule.fault.clone());
+                rule.met = true;
             }
             stays
         });
@@ -252,7 +259,7 @@ impl Faults {
     }
 
     fn add(&self, target: Target, when: When, fault: Fault) {
-        self.lock().rules.push(Rule { target, when, fault });
+        self.lock().rules.push(Rule { target, when, fault, met: false });
     }
 
     fn lock(&self) -> MutexGuard<'_, Script> {
@@ -292,6 +299,7 @@ impl Fault {
         service: &str,
         sleep: &dyn AsyncSleep,
         (there, back): (Duration, Duration),
+        patience: Patience,
     ) -> Result<Refusal, ConnectorError> {
         if let Some(refusal) = self.refusal(service) {
             return Ok(refusal);
@@ -302,7 +310,7 @@ impl Fault {
                 Err(ConnectorError::io("the connection was reset".into()))
             }
             Fault::Unreachable => {
-                sleep.sleep(CONNECT_TIMEOUT.saturating_sub(there)).await;
+                sleep.sleep(patience.connect.saturating_sub(there)).await;
                 Err(ConnectorError::timeout("the region does not accept connections".into()))
             }
             // Hanging and vanished; the others are refusals.
@@ -313,6 +321,38 @@ impl Fault {
     /// Whether the operation happens all the same.
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Fault::Lost | Fault::Reset | Fault::Hang)
+    }
+}
+
+/// How long a client waits for a connection, and for an answer. In the SDK both are the connector's work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    connect: Duration,
+    /// From sending to the answer; without one, the connector waits for ever.
+    read: Option<Duration>,
+}
+
+impl Patience {
+    /// What the client of a connector was configured with.
+    pub(crate) fn of(settings: &HttpConnectorSettings) -> Self {
+        let connect = settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
+        Patience { connect, read: settings.read_timeout() }
+    }
+
+    /// Waits for an exchange no longer than the client does; what is not over by then is dropped.
+    pub(crate) async fn wait_for<T>(
+        self,
+        sleep: &dyn AsyncSleep,
+        exchange: impl Future<Output = Result<T, ConnectorError>>,
+    ) -> Result<T, ConnectorError> {
+        let Some(read) = self.read else { return exchange.await };
+        match select(pin!(exchange), sleep.sleep(read)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => {
+                let text = format!("no answer within the read time-out of {} s", read.as_secs_f64());
+                Err(ConnectorError::timeout(text.into()))
+            }
+        }
     }
 }
 
@@ -394,5 +434,21 @@ mod tests {
         assert_eq!([away(99), away(100), away(199)].map(|fault| fault.is_some()), [false, true, true]);
         assert!(faults.of("SNS", "CreateTopic", "us-west-2", 150).is_none());
         assert!(away(200).is_none());
+    }
+
+    #[test]
+    fn shares_and_windows_are_unmet_until_they_hit_a_call() {
+        let faults = Faults::seeded(1);
+        // The SDK calls the service `Elastic Load Balancing v2`, so this one never hits anything.
+        faults.share(Target::service("ELBv2"), 1.0, Fault::Throttle);
+        faults.share(Target::service("EC2"), 1.0, Fault::Throttle);
+        faults.between(Target::service("SNS"), 100, 200, Fault::Lost);
+        faults.between(Target::service("SSM"), 100, 200, Fault::Lost);
+        assert_eq!(faults.unmet(), 4);
+        for (service, at_ms) in [("EC2", 0), ("Elastic Load Balancing v2", 0), ("SNS", 150), ("SNS", 250), ("SSM", 250)]
+        {
+            faults.of(service, "Any", "us-east-1", at_ms);
+        }
+        assert_eq!(faults.unmet(), 2, "the misspelled service, and the window that nobody called in");
     }
 }

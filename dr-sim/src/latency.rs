@@ -8,7 +8,6 @@ use crate::world::{Rng, World};
 
 /// A change that is not done when the API answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(dead_code, reason = "the table is written down once, services take from it what they model")]
 pub(crate) enum Slow {
     /// VPC: `pending` to `available`.
     Vpc,
@@ -23,10 +22,6 @@ pub(crate) enum Slow {
     InstanceTerminate,
     /// From `running` until cloud-init has installed and started what the user data says.
     InstanceBoot,
-    /// From `running` until the status checks are `ok`.
-    InstanceChecks,
-    /// From `running` until Systems Manager shows `Online`.
-    SsmOnline,
     /// Interface endpoint: `pending` to `available`.
     EndpointCreate,
     EndpointDelete,
@@ -34,8 +29,6 @@ pub(crate) enum Slow {
     Alb,
     /// From the answer of DeleteLoadBalancer until its network interfaces are gone.
     AlbEnis,
-    /// Deregistration of a target with the default delay.
-    TargetDrain,
     VpcLinkCreate,
     /// VPC link: `DELETING` to gone, network interfaces included.
     VpcLinkDelete,
@@ -51,9 +44,11 @@ pub(crate) enum Slow {
     CertificateRelease,
     /// Route 53 change: `PENDING` to `INSYNC`.
     Route53Insync,
-    /// CloudFront: `InProgress` to `Deployed`, also after an update or a disable.
+    /// CloudFront: `InProgress` to `Deployed`, also after an update.
     CloudFrontDeploy,
-    /// CloudFront: DeleteDistribution until it is gone from every list.
+    /// CloudFront: the same after an update that disables.
+    CloudFrontDisable,
+    /// CloudFront: from `Deployed` after a disable until DeleteDistribution is accepted.
     CloudFrontDelete,
     /// New role or instance profile until EC2 accepts it.
     IamPropagation,
@@ -79,15 +74,11 @@ impl Slow {
             // Estimates from here to the endpoints.
             Slow::InstanceStop => Spread(30.0, 15.0, 60.0),
             Slow::InstanceBoot => Spread(90.0, 60.0, 120.0),
-            Slow::InstanceChecks => Spread(150.0, 120.0, 180.0),
-            Slow::SsmOnline => Spread(60.0, 30.0, 90.0),
             Slow::EndpointCreate => Spread(90.0, 45.0, 180.0),
             Slow::EndpointDelete => Spread(60.0, 20.0, 240.0),
             // 9 logs: 172, 142, 139, 148, 176, 135, 141, 156, 187; the interfaces 30 to 180 s after the call.
             Slow::Alb => Spread(148.0, 135.0, 187.0),
             Slow::AlbEnis => Spread(90.0, 30.0, 180.0),
-            // Documented default of `deregistration_delay.timeout_seconds`.
-            Slow::TargetDrain => Spread(300.0, 300.0, 300.0),
             // Estimates; the guide says "a few minutes".
             Slow::VpcLinkCreate => Spread(150.0, 60.0, 300.0),
             Slow::VpcLinkDelete => Spread(120.0, 30.0, 300.0),
@@ -102,6 +93,9 @@ impl Slow {
             Slow::Route53Insync => Spread(30.0, 10.0, 60.0),
             // 7 logs: 223, 473, 180, 216, 178, 187, 754.
             Slow::CloudFrontDeploy => Spread(215.0, 178.0, 473.0),
+            // One log, 443 with the delete; the range of a deploy, which it is.
+            Slow::CloudFrontDisable => Spread(420.0, 200.0, 473.0),
+            // Estimate; Terraform retries the delete up to 120 s.
             Slow::CloudFrontDelete => Spread(10.0, 5.0, 30.0),
             Slow::IamPropagation => Spread(10.0, 5.0, 30.0),
             Slow::AlarmData => Spread(120.0, 60.0, 300.0),

@@ -51,13 +51,9 @@
 //!
 //! aws.fail_region("us-east-1");
 //! let began_s = aws.now_s();
-//! let response = loop {
-//!     let response = aws.get("https://shop.example.com/orders").await; // takes its time, in virtual seconds
-//!     if response.is_ok() {
-//!         break response;
-//!     }
-//!     aws.advance(Duration::from_secs(7)).await;
-//! };
+//! // Every 7 s: who asks more often than every 5 s keeps CloudFront's connection to the old region open while that answers.
+//! let (every, limit) = (Duration::from_secs(7), Duration::from_secs(600));
+//! let response = aws.until("https://shop.example.com/orders", every, limit, |answer| answer.is_ok()).await?;
 //! let measured_s = aws.now_s() - began_s;
 //! assert_eq!(response.region.as_deref(), Some("us-west-2"));
 //! assert!((predicted.best_s..=predicted.worst_s + 7.0).contains(&measured_s), "{measured_s} s, {predicted:?}");
@@ -87,7 +83,7 @@ mod seam;
 mod wire_form;
 mod world;
 
-pub use aws::{Aws, OpenError};
+pub use aws::{Aws, GaveUp, OpenError};
 pub use clock::{EPOCH_MS, Hold, SimClock};
 pub use cloud::{CallRecord, Cloud, Crashed, LoadError, Outcome, Passing};
 pub use connector::FaultConnector;

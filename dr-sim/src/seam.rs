@@ -35,7 +35,7 @@ use aws_types::region::Region;
 
 use crate::cloud::{Outcome, Shared};
 use crate::control::{Answer, Call, Operation, Refusal, ec2};
-use crate::faults::{CrashPoint, Fault};
+use crate::faults::{CrashPoint, Fault, Patience};
 use crate::wire_form::{WireForm, request_id, response};
 
 type Input = Arc<dyn Any + Send + Sync>;
@@ -175,29 +175,44 @@ fn signing_region(authorization: &str) -> Option<&str> {
 /// The HTTP client of the simulated cloud.
 pub(crate) struct Wire(pub(crate) Arc<Shared>);
 
+/// The same with the patience of one of the SDK's clients.
+struct Connector {
+    shared: Arc<Shared>,
+    patience: Patience,
+}
+
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Wire")
     }
 }
 
-impl HttpClient for Wire {
-    fn http_connector(&self, _settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(Wire(self.0.clone()))
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("patience", &self.patience).finish_non_exhaustive()
     }
 }
 
-impl HttpConnector for Wire {
+impl HttpClient for Wire {
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Connector { shared: self.0.clone(), patience: Patience::of(settings) })
+    }
+}
+
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Some(parcel) = request.extension::<Parcel>().cloned() else {
             let message = "a request without a parcel: give the client `Cloud::interceptor` as well";
             return HttpConnectorFuture::ready(Err(ConnectorError::user(message.into())));
         };
-        let shared = self.0.clone();
+        let (shared, patience) = (self.shared.clone(), self.patience);
         HttpConnectorFuture::new(async move {
             match parcel.ticket.input.clone() {
                 None => Ok(not_simulated(&shared, &request, &parcel)),
-                Some(input) => exchange(shared, parcel, input).await,
+                Some(input) => {
+                    let clock = shared.clock.clone();
+                    patience.wait_for(&clock, exchange(shared, parcel, input, patience)).await
+                }
             }
         })
     }
@@ -239,7 +254,12 @@ struct Landed {
     outcome: Outcome,
 }
 
-async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<HttpResponse, ConnectorError> {
+async fn exchange(
+    shared: Arc<Shared>,
+    parcel: Parcel,
+    input: Input,
+    patience: Patience,
+) -> Result<HttpResponse, ConnectorError> {
     let Parcel { ticket: Ticket { service, operation, .. }, region, slot } = parcel;
     let (point, dies) = shared.faults.crashes_before_sending();
     shared.pass(CrashPoint::Before(point), &service, &operation);
@@ -263,7 +283,7 @@ async fn exchange(shared: Arc<Shared>, parcel: Parcel, input: Input) -> Result<H
     let entry = shared.table.get(&service, &operation).expect("the input came from this entry");
     let answer = match landed.answer {
         Ok(answer) => answer,
-        Err(fault) => Err(fault.befall(&service, &shared.clock, (there, back)).await?),
+        Err(fault) => Err(fault.befall(&service, &shared.clock, (there, back), patience).await?),
     };
     shared.clock.sleep(back).await;
     let request_id = request_id(number);

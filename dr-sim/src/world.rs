@@ -116,6 +116,13 @@ impl Rng {
         Rng(seed)
     }
 
+    /// A stream of its own for something with a name, so that another name does not shift it (FNV-1a).
+    pub(crate) fn named(seed: u64, name: &str) -> Self {
+        Rng(name
+            .bytes()
+            .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -25,9 +25,12 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use dr_aws::{Aws, Rates};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use dr_aws::{Aws, AwsBuilder, Rates};
 use dr_core::driver::{Applied, Cancel, Session, SystemClock};
 use dr_core::engine::Limits;
 use dr_core::store::{MemoryStore, ReadStore as _, WriteStore};
@@ -66,18 +69,21 @@ fn credentials() -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "connector test"))
 }
 
+fn clients(clock: &SimClock, front: &FaultConnector) -> AwsBuilder {
+    Aws::builder()
+        .credentials(credentials())
+        .http_client(front.http_client())
+        .interceptor(front.interceptor())
+        .sleep(SharedAsyncSleep::new(clock.clone()))
+        .time_source(SharedTimeSource::new(clock.clone()))
+        .rates(Rates::unlimited())
+}
+
 impl Virtual {
     fn new() -> Self {
         let (clock, far) = (SimClock::default(), Far::default());
         let front = FaultConnector::new(SharedHttpClient::new(far.clone()), 1);
-        let aws = Aws::builder()
-            .credentials(credentials())
-            .http_client(front.http_client())
-            .interceptor(front.interceptor())
-            .sleep(SharedAsyncSleep::new(clock.clone()))
-            .time_source(SharedTimeSource::new(clock.clone()))
-            .rates(Rates::unlimited())
-            .build();
+        let aws = clients(&clock, &front).build();
         Virtual { clock, front, aws, far }
     }
 
@@ -152,6 +158,58 @@ fn a_program_dies_before_or_after_a_call() {
         assert_eq!(died, Err(Crashed(point)));
         assert_eq!(world.far.0.load(Ordering::SeqCst), reached);
         assert_eq!(world.call().2, reached + 1, "the next program lives");
+    }
+}
+
+/// An endpoint that breaks every connection.
+#[derive(Debug, Clone)]
+struct Broken;
+
+impl HttpClient for Broken {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(Broken)
+    }
+}
+
+impl HttpConnector for Broken {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        HttpConnectorFuture::ready(Err(ConnectorError::io("the connection was reset".into())))
+    }
+}
+
+/// Goal: a call is done also when its connection fails, so the point after it is met.
+#[test]
+fn a_program_dies_after_a_call_whose_connection_failed() {
+    let front = FaultConnector::new(SharedHttpClient::new(Broken), 1);
+    let world = Virtual { aws: clients(&SimClock::default(), &front).build(), front, ..Virtual::new() };
+    world.front.faults().crash_at(CrashPoint::After(1));
+    let died = common::block_on(world.front.run(world.aws.ec2("eu-west-1").describe_vpcs().send()));
+    assert_eq!(died.err(), Some(Crashed(CrashPoint::After(1))));
+}
+
+/// Goal: the time-outs of a client are its connector's work here as well.
+#[test]
+fn a_client_waits_for_a_connection_and_for_an_answer_as_long_as_it_is_told() {
+    for (fault, ms) in [(Fault::Hang, 5_000), (Fault::Vanish, 5_000), (Fault::Unreachable, 1_000)] {
+        let world = Virtual::new();
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(1));
+        let config = aws_sdk_ec2::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_ec2::config::Region::new("eu-west-1"))
+            .credentials_provider(credentials())
+            .http_client(world.front.http_client())
+            .interceptor(world.front.interceptor())
+            .sleep_impl(SharedAsyncSleep::new(world.clock.clone()))
+            .time_source(SharedTimeSource::new(world.clock.clone()))
+            .timeout_config(timeouts.read_timeout(Duration::from_secs(5)).build())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        world.front.set_round_trip(Duration::from_millis(100), Duration::ZERO);
+        world.front.faults().next(Target::any(), fault.clone());
+        let client = aws_sdk_ec2::Client::from_conf(config);
+        let error = common::block_on(world.clock.drive(client.describe_vpcs().send())).expect_err("no answer");
+        assert!(matches!(&error, SdkError::DispatchFailure(failure) if failure.is_timeout()), "{fault:?}: {error:?}");
+        assert_eq!(world.clock.now_ms(), EPOCH_MS + ms, "{fault:?}");
     }
 }
 

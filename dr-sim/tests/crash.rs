@@ -74,8 +74,10 @@ async fn die(cloud: &Cloud, store: &dyn WriteStore, program: &Stack, point: Cras
     let aws = restarted(cloud);
     let session = aws.session(program);
     let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
-    let died = cloud.run(session.deploy(store, |_| true, &cancel, &mut ignore)).await;
-    assert_eq!(died.err().map(|crashed| crashed.0), Some(point), "it dies there");
+    match cloud.run(session.deploy(store, |_| true, &cancel, &mut ignore)).await {
+        Err(crashed) => assert_eq!(crashed.0, point),
+        Ok(lives) => panic!("it lives on past {point:?}: {:?}", complete(lives)),
+    }
 }
 
 /// The sweeps look at a run that lives on. Here some processes really die.

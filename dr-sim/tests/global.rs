@@ -294,7 +294,9 @@ fn a_distribution_needs_its_certificate_and_goes_in_three_steps() {
             code(cdn.delete_distribution().id(&made.id).if_match(&updated).send().await),
             "DistributionNotDisabled"
         );
-        wait(&cloud, 215).await;
+        wait(&cloud, 420).await;
+        assert_eq!(get().await.distribution.expect("a distribution").status, "Deployed");
+        wait(&cloud, 10).await;
         cdn.delete_distribution().id(&made.id).if_match(&updated).send().await.expect("disabled and deployed");
         assert_eq!(code(cdn.get_distribution().id(&made.id).send().await), "NoSuchDistribution");
         wait(&cloud, 30).await;

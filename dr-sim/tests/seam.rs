@@ -273,6 +273,23 @@ fn a_hanging_call_ends_with_the_time_out_of_the_client() {
 }
 
 #[test]
+fn a_call_ends_with_the_time_outs_of_its_connection() {
+    for (fault, ms) in [(Fault::Hang, 5_000), (Fault::Vanish, 5_000), (Fault::Unreachable, 1_000)] {
+        let cloud = Cloud::new(1);
+        let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(1));
+        let timeouts = timeouts.read_timeout(Duration::from_secs(5)).build();
+        let client = ec2_with(&cloud, "us-east-1", |config| {
+            config.timeout_config(timeouts).retry_config(RetryConfig::disabled())
+        });
+        cloud.faults().next(Target::operation("EC2", "CreateVpc"), fault.clone());
+        let error = run(&cloud, client.create_vpc().cidr_block("10.0.0.0/16").send()).unwrap_err();
+        assert!(matches!(&error, SdkError::DispatchFailure(failure) if failure.is_timeout()), "{fault:?}: {error:?}");
+        assert_eq!(cloud.clock().now_ms(), EPOCH_MS + ms, "{fault:?}");
+        assert_eq!(run(&cloud, vpcs(&client)).len(), usize::from(fault == Fault::Hang), "{fault:?}");
+    }
+}
+
+#[test]
 fn a_broken_connection_is_a_dispatch_failure_of_something_done() {
     let cloud = Cloud::new(1);
     let client = ec2_with(&cloud, "us-east-1", |config| config.retry_config(RetryConfig::disabled()));

@@ -172,8 +172,7 @@ async fn read_tags(aws: &Aws, region: &str, arn: &str) -> Result<BTreeMap<String
 
 async fn write_tags(cx: &Cx<Aws>, arn: &str, present: &BTreeMap<String, String>) -> Result<(), CloudError> {
     let client = cx.cloud.acm(&cx.owner.region);
-    let (mut wanted, surplus) = tags::changes(&cx.owner, present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, present);
     if !wanted.is_empty() {
         let call = client.add_tags_to_certificate().certificate_arn(arn).set_tags(Some(sdk_tags(&wanted)));
         call.send().await.call("acm:AddTagsToCertificate")?;

@@ -38,6 +38,7 @@ use crate::tags;
     outputs = ApiDomainOutputs,
     create_s = 5,
     delete_s = 1,
+    settle_s = 3600,
     replacement = "delete-first",
     check = ApiDomain::check_inputs
 )]
@@ -214,6 +215,18 @@ mod tests {
 
     use super::*;
     use crate::testing::{cx, outcome, refused};
+
+    /// AWS takes up to an hour to roll a certificate out.
+    #[test]
+    fn it_is_waited_for_an_hour_and_asked_for_as_before() {
+        let stack = dr_core::Stack::build("shop", |stack| {
+            let east = stack.region(crate::regions::UsEast1);
+            east.add("domain", ApiDomain::new("api.example.com", CertificateArn::literal("arn:c")));
+        });
+        let state = dr_core::State::new("shop", "lineage");
+        let plan = dr_core::Plan::between(&stack.unwrap(), &state, &dr_core::Observed::unchanged()).unwrap();
+        assert_eq!((plan.steps[0].settle_s, plan.steps[0].expected_s), (3600.0, 5.0));
+    }
 
     #[test]
     fn what_api_gateway_spells_differently_is_no_drift() {

@@ -43,7 +43,7 @@ pub struct Integration<R: Region = Anywhere> {
     #[input(accepted)]
     listener: Input<ListenerArn<R>>,
     /// The way into the VPC. It need not be available to be named.
-    #[input(accepted)]
+    #[input(holds, accepted)]
     link: Input<VpcLinkId<R>>,
     /// The method of the forwarded request; `ANY` keeps the client's.
     method: String,

@@ -65,8 +65,7 @@ async fn write_tags(cx: &Cx<Aws>, path: &str, present: Option<&SdkTags>) -> Resu
     let arn = format!("arn:{}:apigateway:{region}::{path}", regions::partition(region));
     let client: Client = cx.cloud.apigatewayv2(region);
     let present: BTreeMap<_, _> = present.cloned().unwrap_or_default().into_iter().collect();
-    let (mut wanted, surplus) = tags::changes(&cx.owner, &present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, &present);
     if !wanted.is_empty() {
         let call = client.tag_resource().resource_arn(&arn).set_tags(Some(wanted.into_iter().collect()));
         call.send().await.call("apigateway:TagResource")?;

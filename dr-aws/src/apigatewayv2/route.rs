@@ -41,6 +41,7 @@ pub struct ApiRoute<R: Region = Anywhere> {
     /// Method and path.
     key: RouteKey,
     /// Where the requests go.
+    #[input(holds)]
     integration: Input<IntegrationId<R>>,
     /// Who may send them.
     #[input(nested)]

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use dr_core::Node;
 
 use super::Found;
-use super::view::{View, arn_region, covers, text};
+use super::view::{View, arn_region, covers, role, text};
 
 const DOMAIN: &str = "aws.apigatewayv2.domain";
 
-/// Both regions of a failover name need a domain of that name, or the standby does not know the host that it is called by.
+/// All regions that answer a name need a domain of that name, or the standby does not know the host that it is called by.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/dns-failover.html>
-pub(super) fn domain_name_twin(view: View<'_>, found: &mut Found) {
+pub(super) fn domain_name_twin<'g>(view: View<'g>, found: &mut Found) {
     // Behind CloudFront with the viewer's host forwarded, the domains have the viewer's name; that is another rule's.
     let origins: Vec<String> = view
         .of("aws.cloudfront.distribution")
@@ -21,19 +21,20 @@ pub(super) fn domain_name_twin(view: View<'_>, found: &mut Found) {
         })
         .filter_map(|distribution| view.text(&distribution.inputs["origin"]["domain"]))
         .collect();
-    for pair in view.pairs() {
-        let domain = |record| view.answered_by(record).filter(|node| node.schema.type_name == DOMAIN);
-        let (primary, secondary) = (domain(pair.primary), domain(pair.secondary));
-        if let (Some(one), Some(two)) = (primary, secondary)
-            && text(one, "name") != text(two, "name")
-        {
-            let problem = format!("it is `{}`, and {} is `{}`", text(two, "name"), one.address, text(one, "name"));
-            found.add(two, problem, "give both regions the same domain name");
-            continue;
+    for mut answers in view.chosen().filter(|answers| answers.records.len() > 1) {
+        answers.records.sort_by_key(|record| role(record) == Some("secondary"));
+        let domain = |record: &&'g Node| view.answered_by(record).filter(|node| node.schema.type_name == DOMAIN);
+        let domains: Vec<&Node> = answers.records.iter().filter_map(domain).collect();
+        let others = domains.iter().skip(1).filter(|other| text(other, "name") != text(domains[0], "name"));
+        let others: Vec<&Node> = others.copied().collect();
+        for other in &others {
+            let (own, one) = (text(other, "name"), domains[0]);
+            let problem = format!("it is `{own}`, and {} is `{}`", one.address, text(one, "name"));
+            found.add(other, problem, "give both regions the same domain name");
         }
-        let Some(name) = pair.name.filter(|name| !origins.contains(name)) else { continue };
-        for domain in [primary, secondary].into_iter().flatten().filter(|node| !covers(text(node, "name"), &name)) {
-            let problem = format!("it is `{}` and is called by the failover name `{name}`", text(domain, "name"));
+        let Some(name) = answers.name.filter(|name| others.is_empty() && !origins.contains(name)) else { continue };
+        for domain in domains.into_iter().filter(|node| !covers(text(node, "name"), &name)) {
+            let problem = format!("it is `{}` and is called by the name `{name}`", text(domain, "name"));
             found.add(domain, problem, format!("an API domain `{name}` in both regions"));
         }
     }

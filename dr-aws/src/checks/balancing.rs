@@ -46,6 +46,21 @@ fn wider(one: &Value, other: &Value) -> bool {
     one.is_empty() || !other.is_empty() && other.iter().all(|narrow| one.iter().any(|wide| covers(wide, narrow)))
 }
 
+/// Two rules of a listener cannot have one priority.
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_CreateRule.html>
+pub(super) fn rule_priority_twice(view: View<'_>, found: &mut Found) {
+    let rules: Vec<&Node> = view.of("aws.elbv2.listener_rule").collect();
+    for (at, rule) in rules.iter().enumerate() {
+        let place =
+            |rule: &Node| (rule.region.clone(), rule.inputs["listener"].clone(), rule.inputs["priority"].clone());
+        if let Some(first) = rules[..at].iter().find(|first| place(first) == place(rule)) {
+            let problem =
+                format!("{} has the priority {} on the same listener", first.address, rule.inputs["priority"]);
+            found.add(rule, problem, "give one of them another number");
+        }
+    }
+}
+
 /// A rule behind a broader one with a lower number is never asked.
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-listeners.html>
 pub(super) fn rule_shadowed(view: View<'_>, found: &mut Found) {

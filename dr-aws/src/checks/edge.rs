@@ -81,8 +81,8 @@ pub(super) fn origin_cert_san(view: View<'_>, found: &mut Found) {
 /// An origin that is one region's own host goes past the failover.
 /// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-types.html>
 pub(super) fn origin_is_regional_name(view: View<'_>, found: &mut Found) {
-    // Without a name that fails over there is nothing to go past.
-    if view.pairs().is_empty() {
+    // Without a name that is answered by two regions there is nothing to go past.
+    if view.pairs().is_empty() && view.choices().next().is_none() {
         return;
     }
     for distribution in view.of(DISTRIBUTION) {
@@ -94,7 +94,7 @@ pub(super) fn origin_is_regional_name(view: View<'_>, found: &mut Found) {
         };
         if let Some(regional) = regional {
             let problem = format!("its origin is {regional}, one region's own host, and does not fail over");
-            found.add(distribution, problem, "the failover name as origin");
+            found.add(distribution, problem, "the name that both regions answer as origin");
         }
     }
 }
@@ -134,10 +134,13 @@ pub(super) fn cache_policy_api(view: View<'_>, found: &mut Found) {
     }
 }
 
-/// How long an error is kept is added to what users wait after a failover.
+/// The managed cache policy CachingDisabled; its module may not be built.
+const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+
+/// How long an error is kept is added to what users wait after a failover. Under CachingDisabled none is kept.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>
 pub(super) fn error_cache(view: View<'_>, found: &mut Found) {
-    for distribution in view.of(DISTRIBUTION) {
+    for distribution in view.of(DISTRIBUTION).filter(|it| it.inputs["cache_policy"] != CACHING_DISABLED) {
         if let Some(seconds) = distribution.inputs["error_caching_s"].as_u64().filter(|seconds| *seconds > 5) {
             let problem = format!("errors are kept for {seconds} s, so users see them that much longer");
             found.add(distribution, problem, "`.error_caching_s(0)`");

@@ -25,11 +25,11 @@
 //! | file | rules |
 //! |---|---|
 //! | `dns` | `r53-failover-pair-complete`, `r53-primary-no-signal`, `r53-secondary-no-signal`, `r53-ttl-high`, `r53-alias-eth-false`, `r53-eth-only-on-apigw`, `r53-cloudfront-failover-pair`, `r53-mixed-policy`, `r53-aaaa-asymmetry`, `acm-validation-cname-shared`, `cp-us-east-1-on-recovery-path` |
-//! | `probes` | `hc-same-for-both`, `hc-self-name`, `hc-targets-d-name`, `hc-execute-api-disabled`, `hc-stage-in-path`, `hc-path-routable`, `hc-path-unauthenticated`, `hc-bypasses-backend`, `hc-sni-off`, `hc-type-tcp-or-http`, `hc-disabled-or-inverted`, `hc-calc-nested`, `hc-cw-unsupported-alarm`, `hc-cw-alarm-in-primary`, `hc-cw-insufficient-explicit`, `vpclink-idle-risk`, `probe-equivalence`, `both-checks-share-fate` |
+//! | `probes` | `hc-same-for-both`, `hc-self-name`, `hc-targets-d-name`, `hc-execute-api-disabled`, `hc-stage-in-path`, `hc-path-routable`, `hc-path-unauthenticated`, `hc-bypasses-backend`, `hc-bypasses-domain`, `hc-sni-off`, `hc-type-tcp-or-http`, `hc-disabled-or-inverted`, `hc-calc-nested`, `hc-cw-unsupported-alarm`, `hc-cw-alarm-in-primary`, `hc-cw-insufficient-explicit`, `vpclink-idle-risk`, `probe-equivalence`, `both-checks-share-fate` |
 //! | `edge` | `cf-host-forwarding-mismatch`, `cf-origin-cert-san`, `cf-origin-is-regional-name`, `cf-viewer-cert-region`, `cf-cache-policy-api`, `cf-error-cache`, `cf-origin-timeouts`, `cf-origin-group-nonidempotent` |
 //! | `api` | `apigw-domain-name-twin`, `apigw-mapping-missing`, `apigw-integration-target`, `apigw-stage-prefix`, `apigw-tlsconfig`, `acm-cert-per-region` |
 //! | `network` | `alb-in-public-subnet`, `vpclink-two-az`, `sg-path-link-alb`, `sg-path-alb-target`, `sg-default-used`, `nacl-ephemeral`, `alb-subnet-size` |
-//! | `balancing` | `alb-rule-shadowed`, `alb-hc-vs-probe` |
+//! | `balancing` | `alb-rule-priority-twice`, `alb-rule-shadowed`, `alb-hc-vs-probe` |
 //! | `watch` | `alarm-per-hc`, `alarm-second-region`, `alarm-sns-region`, `cert-expiry-alarm` |
 //! | `twins` | `apigw-route-parity`, `parity-must-match`, `standby-created-on-demand`, `standby-capacity`, `region-literal-leak`, `sts-global-endpoint` |
 //!
@@ -70,8 +70,11 @@ mod probes;
 ))]
 mod tests;
 mod twins;
-pub(crate) mod view;
+#[doc(hidden)]
+pub mod view;
 mod watch;
+
+use std::collections::BTreeSet;
 
 use dr_core::Severity::{Error, Info, Warning};
 use dr_core::{Finding, Graph, Node, Severity};
@@ -136,6 +139,7 @@ const RULES: &[Rule] = &[
     ("sg-path-alb-target", Error, network::path_alb_target),
     ("sg-default-used", Warning, network::default_used),
     ("nacl-ephemeral", Error, network::nacl_ephemeral),
+    ("alb-rule-priority-twice", Error, balancing::rule_priority_twice),
     ("alb-rule-shadowed", Warning, balancing::rule_shadowed),
     ("alb-subnet-size", Warning, network::subnet_size),
     ("alb-hc-vs-probe", Warning, balancing::hc_vs_probe),
@@ -151,6 +155,7 @@ const RULES: &[Rule] = &[
     ("parity-must-match", Error, twins::must_match),
     ("region-literal-leak", Error, twins::region_literal_leak),
     ("sts-global-endpoint", Warning, twins::sts_global_endpoint),
+    ("hc-bypasses-domain", Warning, probes::bypasses_domain),
     ("probe-equivalence", Warning, probes::probe_equivalence),
     ("both-checks-share-fate", Error, probes::share_fate),
 ];
@@ -165,7 +170,12 @@ pub fn catalogue(graph: &Graph) -> Vec<Finding> {
     for (id, severity, rule) in RULES {
         let mut found = Found::default();
         rule(view, &mut found);
+        // A name with A and AAAA records has two pairs, of which a rule about what they lead to says the same.
+        let mut said = BTreeSet::new();
         for (address, problem, fix) in found.0 {
+            if !said.insert((address.clone(), problem.clone())) {
+                continue;
+            }
             let mut finding = Finding::new(*severity, id, &address, problem).fix(fix);
             let waivers = graph.get(address.as_str()).map_or(&[][..], |node| &node.waivers);
             finding.waived = waivers.iter().find(|(waived, _)| waived == id).map(|(_, reason)| reason.clone());

@@ -346,56 +346,47 @@ pub(super) fn idle_risk(view: View<'_>, found: &mut Found) {
     }
 }
 
-/// What users need and the probe does not see, and what can turn the probe red without users noticing.
+/// The checks that probe an API which an answer's domain is mapped to: the domain, the check, the ways of its probes. One that
+/// probes another API or none is told so by other rules.
+fn probed_answers<'g>(view: View<'g>) -> Vec<(&'g Node, &'g Node, Vec<Way<'g>>)> {
+    let records = view.answers().into_iter().flat_map(|answers| answers.records);
+    let probed = records.filter_map(|record| {
+        let domain = view.answered_by(record).filter(|node| node.schema.type_name == "aws.apigatewayv2.domain")?;
+        let check = check_of(view, record)?;
+        let apis = view.apis(domain);
+        let ways = with_children(view, check).into_iter().filter_map(|check| way(view, check));
+        let ways: Vec<_> = ways.filter(|way| apis.iter().any(|api| api.address == way.api.address)).collect();
+        (!ways.is_empty()).then_some((domain, check, ways))
+    });
+    probed.collect()
+}
+
+/// A probe of the API's own host stays green when the domain, its certificate or its mapping is what users cannot pass.
+/// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html>
+pub(super) fn bypasses_domain(view: View<'_>, found: &mut Found) {
+    for (domain, check, ways) in probed_answers(view) {
+        if ways.iter().any(|way| way.domain.is_some_and(|own| own.address == domain.address)) {
+            continue;
+        }
+        let mappings = view.users("aws.apigatewayv2.mapping", "domain", domain);
+        let unseen = std::iter::once(format!("{} with its certificate", domain.address));
+        let unseen: Vec<_> = unseen.chain(mappings.iter().map(|mapping| mapping.address.to_string())).collect();
+        let problem = format!("users need what it does not see: {}", unseen.join(", "));
+        found.add(check, problem, "probe a domain of that region alone that is mapped to the same API, or accept it");
+    }
+}
+
+/// What users need behind an API and the probe does not see.
 /// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html>
 pub(super) fn probe_equivalence(view: View<'_>, found: &mut Found) {
-    for record in view.answers().into_iter().flat_map(|answers| answers.records) {
-        let Some(domain) = view.answered_by(record).filter(|node| node.schema.type_name == "aws.apigatewayv2.domain")
-        else {
-            continue;
-        };
-        let Some(check) = check_of(view, record) else { continue };
-        let ways: Vec<Way<'_>> = with_children(view, check).into_iter().filter_map(|check| way(view, check)).collect();
-        let apis = view.apis(domain);
-        let ways: Vec<Way<'_>> =
-            ways.into_iter().filter(|way| apis.iter().any(|api| api.address == way.api.address)).collect();
-        // One that probes another API or none is told so by another rule.
-        if ways.is_empty() {
-            continue;
-        }
-        let through = |node: &Node| ways.iter().any(|way| way.domain.is_some_and(|own| own.address == node.address));
-        let mut unseen = Vec::new();
-        if !through(domain) {
-            unseen.push(format!("{} with its certificate", domain.address));
-            unseen
-                .extend(view.users("aws.apigatewayv2.mapping", "domain", domain).iter().map(|m| m.address.to_string()));
-        }
-        let seen: BTreeSet<&str> = ways
-            .iter()
-            .flat_map(|way| reached(view, way))
-            .filter(|node| {
-                matches!(
-                    node.schema.type_name,
-                    "aws.apigatewayv2.integration"
-                        | "aws.apigatewayv2.vpc_link"
-                        | "aws.elbv2.listener"
-                        | "aws.elbv2.target_group"
-                )
-            })
-            .map(|node| node.address.as_str())
-            .collect();
-        for integration in apis.iter().flat_map(|api| view.integrations(api)) {
-            if !seen.contains(integration.address.as_str()) {
-                unseen.push(integration.address.to_string());
-            }
-        }
+    for (domain, check, ways) in probed_answers(view) {
+        let seen: BTreeSet<&str> =
+            ways.iter().flat_map(|way| reached(view, way)).map(|node| node.address.as_str()).collect();
+        let integrations = view.apis(domain).into_iter().flat_map(|api| view.integrations(api));
+        let unseen: Vec<&str> = integrations.map(|it| it.address.as_str()).filter(|it| !seen.contains(it)).collect();
         if !unseen.is_empty() {
             let problem = format!("users need what it does not see: {}", unseen.join(", "));
-            found.add(
-                check,
-                problem,
-                "probe a domain of that region alone that is mapped to the same API, or accept it",
-            );
+            found.add(check, problem, "a calculated check of a probe through each of them, or accept it");
         }
     }
 }

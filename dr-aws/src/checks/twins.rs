@@ -5,32 +5,14 @@ use std::collections::BTreeSet;
 use dr_core::{Node, Severity};
 
 use super::Found;
-use super::view::{Pair, View, text};
-use crate::parity::{self, Class, Difference};
+use super::view::{View, text};
+use crate::parity::{self, Difference};
 
-/// What cannot be made while it is needed: load balancers and APIs need the control plane of DNS.
-const BEFOREHAND: &[&str] = &[
-    "aws.apigatewayv2.domain",
-    "aws.apigatewayv2.http_api",
-    "aws.apigatewayv2.mapping",
-    "aws.apigatewayv2.vpc_link",
-    "aws.elbv2.load_balancer",
-];
-
-/// The two regions of a failover pair that leads to resources of the program.
-fn sites<'g>(view: View<'g>, pair: &Pair<'g>) -> Option<[&'g Node; 2]> {
-    let site = |record| view.answered_by(record).filter(|node| node.address.region() != "global");
-    let (primary, standby) = (site(pair.primary)?, site(pair.secondary)?);
-    (primary.address.region() != standby.address.region()).then_some([primary, standby])
-}
-
-/// The errors between the twins of a program that fails over.
-fn errors(view: View<'_>) -> Vec<Difference> {
-    if !view.pairs().iter().any(|pair| sites(view, pair).is_some()) {
-        return Vec::new();
-    }
-    let differences = parity::of_program(view.graph).map(|parity| parity.differences).unwrap_or_default();
-    differences.into_iter().filter(|difference| difference.severity == Severity::Error).collect()
+/// The errors between the twins of a program whose name is answered by two regions, as far as they are of a rule.
+fn errors(view: View<'_>, rule: &'static str) -> impl Iterator<Item = Difference> {
+    let compared = view.choices().next().and_then(|_| parity::of_program(view.graph));
+    let differences = compared.map(|parity| parity.differences).unwrap_or_default();
+    differences.into_iter().filter(move |it| it.severity == Severity::Error && it.rule() == rule)
 }
 
 fn tell(view: View<'_>, difference: &Difference, found: &mut Found) {
@@ -47,38 +29,23 @@ fn tell(view: View<'_>, difference: &Difference, found: &mut Found) {
 /// Routes, authorization, time-outs: what an API does not do in the standby is lost by a failover.
 /// <https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_config_drift.html>
 pub(super) fn route_parity(view: View<'_>, found: &mut Found) {
-    let api = |it: &&Difference| it.type_name.starts_with("aws.apigatewayv2.") && !is_beforehand(it);
-    for difference in errors(view).iter().filter(api) {
-        // The names of domains have a rule of their own.
-        if difference.attribute.as_deref() != Some("name") || difference.type_name != "aws.apigatewayv2.domain" {
-            tell(view, difference, found);
-        }
-    }
+    errors(view, "apigw-route-parity").for_each(|difference| tell(view, &difference, found));
 }
 
 /// What has to be the same in both regions and is not.
 /// <https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_planning_for_recovery_config_drift.html>
 pub(super) fn must_match(view: View<'_>, found: &mut Found) {
-    let rest = |it: &&Difference| {
-        // A region's name where it must not be, and APIs, have rules of their own.
-        !it.type_name.starts_with("aws.apigatewayv2.") && it.class != Class::Forbidden && !is_beforehand(it)
-    };
-    errors(view).iter().filter(rest).for_each(|difference| tell(view, difference, found));
-}
-
-/// Whether the rule about what has to be there beforehand says it.
-fn is_beforehand(difference: &Difference) -> bool {
-    difference.class == Class::Missing && BEFOREHAND.contains(&difference.type_name.as_str())
+    errors(view, "parity-must-match").for_each(|difference| tell(view, &difference, found));
 }
 
 /// What a standby needs has to be there before it is needed.
 /// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html>
 pub(super) fn created_on_demand(view: View<'_>, found: &mut Found) {
-    for difference in errors(view).iter().filter(|it| is_beforehand(it) && it.standby.is_none()) {
+    for difference in errors(view, "standby-created-on-demand") {
         if let Some(node) = difference.address().and_then(|address| view.graph.get(address.as_str())) {
-            let problem =
-                "the standby has none: it would have to be made during the outage, by control planes that may be down";
-            found.add(node, problem, "add it to the standby's region as well");
+            let problem = "the other region has none: it would have to be made during the outage, by control planes that \
+                           may be down";
+            found.add(node, problem, "add it to the other region as well");
         }
     }
 }
@@ -86,8 +53,7 @@ pub(super) fn created_on_demand(view: View<'_>, found: &mut Found) {
 /// A standby takes all of the traffic, in a moment in which everybody asks for servers.
 /// <https://aws.amazon.com/message/101925/>
 pub(super) fn capacity(view: View<'_>, found: &mut Found) {
-    for pair in view.pairs() {
-        let Some([primary, standby]) = sites(view, &pair) else { continue };
+    for [primary, standby] in view.choices().filter(|choice| !choice.both_serve).map(|choice| choice.sites) {
         let targets = |site: &Node| {
             let here = |node: &&Node| node.address.region() == site.address.region();
             view.of("aws.elbv2.target_registration").filter(here).count()

@@ -11,13 +11,14 @@ pub(crate) use crate::model::canonical;
 
 /// A frozen program, as rules look at it.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'g> {
-    pub(crate) graph: &'g Graph,
+pub struct View<'g> {
+    /// The program.
+    pub graph: &'g Graph,
 }
 
 /// What a probe or an origin names.
 #[derive(Clone)]
-pub(crate) enum Host<'g> {
+pub enum Host<'g> {
     /// An API's own host, `{id}.execute-api.{region}.amazonaws.com`.
     Api(&'g Node),
     /// The target that DNS points to for an API domain, `d-….execute-api.{region}.amazonaws.com`.
@@ -59,22 +60,33 @@ pub(crate) enum Route<'g> {
 }
 
 /// The answers of one name and type in a zone.
-pub(crate) struct Answers<'g> {
+pub struct Answers<'g> {
     /// The name, when it is known.
-    pub(crate) name: Option<String>,
-    pub(crate) kind: &'g str,
-    pub(crate) records: Vec<&'g Node>,
+    pub name: Option<String>,
+    /// The type of the records.
+    pub kind: &'g str,
+    /// The answers, in the order of the program.
+    pub records: Vec<&'g Node>,
+}
+
+/// Two regions between which Route 53 chooses.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice<'g> {
+    /// What the two answers lead to: primary and standby, or in the order of the program where both serve.
+    pub(crate) sites: [&'g Node; 2],
+    /// Both serve at once, so neither is the standby.
+    pub(crate) both_serve: bool,
 }
 
 /// A failover pair whose records are both there.
 pub(crate) struct Pair<'g> {
-    pub(crate) name: Option<String>,
     pub(crate) primary: &'g Node,
     pub(crate) secondary: &'g Node,
 }
 
 impl<'g> View<'g> {
-    pub(crate) fn of(self, type_name: &'static str) -> impl Iterator<Item = &'g Node> {
+    /// The nodes of a type.
+    pub fn of(self, type_name: &'static str) -> impl Iterator<Item = &'g Node> {
         self.graph.nodes_of(type_name)
     }
 
@@ -84,7 +96,7 @@ impl<'g> View<'g> {
     }
 
     /// The node that a value refers to.
-    pub(crate) fn node(self, value: &'g Value) -> Option<&'g Node> {
+    pub fn node(self, value: &'g Value) -> Option<&'g Node> {
         self.target(value).map(|(node, _)| node)
     }
 
@@ -94,7 +106,7 @@ impl<'g> View<'g> {
     }
 
     /// The nodes of a type whose input refers to a node.
-    pub(crate) fn users(self, type_name: &'static str, field: &'static str, of: &'g Node) -> Vec<&'g Node> {
+    pub fn users(self, type_name: &'static str, field: &'static str, of: &'g Node) -> Vec<&'g Node> {
         let uses = |node: &&Node| {
             let mut uses = false;
             references(&node.inputs[field], &mut |reference| uses |= reference.address == of.address.as_str());
@@ -110,7 +122,7 @@ impl<'g> View<'g> {
     }
 
     /// A text that is known before a deploy, references to names that the program gives included.
-    pub(crate) fn text(self, value: &'g Value) -> Option<String> {
+    pub fn text(self, value: &'g Value) -> Option<String> {
         match value {
             Value::String(text) => Some(text.clone()),
             Value::Object(object) => {
@@ -136,7 +148,7 @@ impl<'g> View<'g> {
     }
 
     /// What a host names.
-    pub(crate) fn host(self, value: &'g Value) -> Host<'g> {
+    pub fn host(self, value: &'g Value) -> Host<'g> {
         if let Some((node, field)) = self.target(value) {
             match (node.schema.type_name, field) {
                 ("aws.apigatewayv2.http_api", "host" | "endpoint") => return Host::Api(node),
@@ -276,7 +288,7 @@ impl<'g> View<'g> {
     }
 
     /// All answers of the program's zones, by zone, name and type.
-    pub(crate) fn answers(self) -> Vec<Answers<'g>> {
+    pub fn answers(self) -> Vec<Answers<'g>> {
         let mut answers: BTreeMap<[String; 3], Answers<'g>> = BTreeMap::new();
         for record in self.of("aws.route53.record_set") {
             let name = self.text(&record.inputs["name"]).map(|name| canonical(&name));
@@ -292,19 +304,38 @@ impl<'g> View<'g> {
     pub(crate) fn pairs(self) -> Vec<Pair<'g>> {
         let pair = |answers: Answers<'g>| {
             let of = |wanted: &str| answers.records.iter().copied().find(|record| role(record) == Some(wanted));
-            Some(Pair { primary: of("primary")?, secondary: of("secondary")?, name: answers.name.clone() })
+            Some(Pair { primary: of("primary")?, secondary: of("secondary")? })
         };
         self.answers().into_iter().filter_map(pair).collect()
     }
 
+    /// The answers among which Route 53 chooses.
+    pub(crate) fn chosen(self) -> impl Iterator<Item = Answers<'g>> {
+        self.answers().into_iter().filter(|answers| answers.records.iter().any(|record| policy(record) != "simple"))
+    }
+
     /// Whether Route 53 chooses among several answers of a name.
     pub(crate) fn is_chosen(self, name: &str) -> bool {
-        let several = |answers: &Answers<'_>| answers.records.iter().any(|record| policy(record) != "simple");
-        self.answers().iter().any(|answers| answers.name.as_deref() == Some(name) && several(answers))
+        self.chosen().any(|answers| answers.name.as_deref() == Some(name))
+    }
+
+    /// The names whose two answers, by failover, latency or weight, lead to resources of the program in two regions.
+    pub(crate) fn choices(self) -> impl Iterator<Item = Choice<'g>> {
+        self.chosen().filter_map(move |answers| {
+            let of = |wanted: &str| answers.records.iter().copied().find(|record| role(record) == Some(wanted));
+            let (records, both_serve) = match (of("primary"), of("secondary"), answers.records.as_slice()) {
+                (Some(primary), Some(secondary), _) => ([primary, secondary], false),
+                (None, None, [one, two]) => ([*one, *two], true),
+                _ => return None,
+            };
+            let regional = |record| self.answered_by(record).filter(|node| node.address.region() != "global");
+            let sites = [regional(records[0])?, regional(records[1])?];
+            (sites[0].address.region() != sites[1].address.region()).then_some(Choice { sites, both_serve })
+        })
     }
 
     /// What a record answers with: the API domain, load balancer or distribution that its alias or its value names.
-    pub(crate) fn answered_by(self, record: &'g Node) -> Option<&'g Node> {
+    pub fn answered_by(self, record: &'g Node) -> Option<&'g Node> {
         let alias = &record.inputs["alias"];
         let value = if alias.is_null() { &record.inputs["values"] } else { &alias["name"] };
         self.node(value)
@@ -383,12 +414,12 @@ pub(crate) fn first(value: &Value) -> Option<Reference<'_>> {
 }
 
 /// A text of the inputs; empty when it is none.
-pub(crate) fn text<'g>(node: &'g Node, field: &str) -> &'g str {
+pub fn text<'g>(node: &'g Node, field: &str) -> &'g str {
     node.inputs[field].as_str().unwrap_or_default()
 }
 
 /// `failover`, `latency`, `weighted`, `simple`, `other`.
-pub(crate) fn policy(record: &Node) -> &str {
+pub fn policy(record: &Node) -> &str {
     let routing = &record.inputs["routing"];
     routing.as_str().or_else(|| routing.as_object()?.keys().next().map(String::as_str)).unwrap_or("simple")
 }

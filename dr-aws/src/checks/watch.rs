@@ -9,10 +9,13 @@ const ALARM: &str = "aws.cloudwatch.alarm";
 
 /// The alarms on a metric of a namespace that tell somebody.
 fn telling<'g>(view: View<'g>, namespace: &'static str, metric: &'static str) -> impl Iterator<Item = &'g Node> {
-    let tells = |alarm: &&Node| alarm.inputs["topics"].as_array().is_some_and(|topics| !topics.is_empty());
     view.of(ALARM)
         .filter(move |alarm| text(alarm, "namespace") == namespace && text(alarm, "metric") == metric)
-        .filter(tells)
+        .filter(|alarm| tells(alarm))
+}
+
+fn tells(alarm: &Node) -> bool {
+    alarm.inputs["topics"].as_array().is_some_and(|topics| !topics.is_empty())
 }
 
 /// Whether an alarm's metric is of this resource.
@@ -35,20 +38,30 @@ pub(super) fn alarm_per_hc(view: View<'_>, found: &mut Found) {
     }
 }
 
-/// The alarms of Route 53 live in us-east-1, and may be down with the primary.
+/// The alarms of Route 53 live in us-east-1, and may be down with the primary. What tells of a loss from the standby region is
+/// what users meet there, or a metric of one's own, that of a canary for example: the processor of a server there tells nothing.
 /// <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-health-checks.html>
 pub(super) fn second_region(view: View<'_>, found: &mut Found) {
     for pair in view.pairs() {
         let Some(site) = view.answered_by(pair.secondary) else { continue };
-        let tells = |alarm: &Node| alarm.inputs["topics"].as_array().is_some_and(|topics| !topics.is_empty());
-        // A certificate that expires in some weeks is no error that users see now.
-        let other = |alarm: &Node| matches!(text(alarm, "namespace"), "AWS/Route53" | "AWS/CertificateManager");
-        let own = |alarm: &Node| alarm.region == site.region && !other(alarm) && tells(alarm);
+        let apis = view.apis(site);
+        let sees_users = |alarm: &Node| match text(alarm, "namespace") {
+            "AWS/ApiGateway" => names_one_of(alarm, &apis),
+            namespace => !namespace.starts_with("AWS/"),
+        };
+        let own = |alarm: &Node| alarm.region == site.region && tells(alarm) && sees_users(alarm);
         if !view.of(ALARM).any(own) {
             let problem = format!("no alarm of its own in {} tells anybody when users see errors", site.region);
             found.add(pair.secondary, problem, "`Notifier`, or `Alarm::on_api_errors(…)` with a topic of that region");
         }
     }
+}
+
+/// Whether an alarm's metric is of one of these APIs, or of one that is written out.
+fn names_one_of(alarm: &Node, apis: &[&Node]) -> bool {
+    let mut dimensions = alarm.inputs["dimensions"].as_array().into_iter().flatten();
+    let written = |dimension: &Value| dimension["name"] == "ApiId" && dimension["value"].is_string();
+    apis.iter().any(|api| is_of(alarm, api)) || dimensions.any(written)
 }
 
 /// An alarm tells topics of its own region.

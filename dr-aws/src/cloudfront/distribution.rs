@@ -51,6 +51,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(4);
     region = Global,
     create_s = 215,
     delete_s = 440,
+    settle_s = 5400,
     replacement = "delete-first",
     check = Distribution::check_inputs
 )]
@@ -234,6 +235,12 @@ impl Distribution {
         self
     }
 
+    /// Whether it answers over IPv6, so that its names need an AAAA record.
+    #[must_use]
+    pub fn has_ipv6(&self) -> bool {
+        self.ipv6
+    }
+
     fn check_inputs(&self, problems: &mut Problems) {
         self.origin.check("origin", problems);
         if let Some(fallback) = &self.fallback {
@@ -357,8 +364,7 @@ async fn read_tags(aws: &Aws, arn: &str) -> Result<BTreeMap<String, String>, Clo
 
 async fn write_tags(cx: &Cx<Aws>, arn: &str, present: &BTreeMap<String, String>) -> Result<(), CloudError> {
     let client = cx.cloud.cloudfront();
-    let (mut wanted, surplus) = tags::changes(&cx.owner, present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, present);
     if !wanted.is_empty() {
         let call = client.tag_resource().resource(arn).tags(sdk_tags(wanted));
         call.send().await.call("cloudfront:TagResource")?;

@@ -230,6 +230,21 @@ impl<R: Region> Alarm<R> {
         self
     }
 
+    /// What a health check on it copies.
+    #[cfg(feature = "route53")]
+    pub(crate) fn settings(&self) -> crate::route53::AlarmSettings {
+        crate::route53::AlarmSettings {
+            namespace: self.namespace.clone(),
+            metric: self.metric.clone(),
+            dimensions: self.dimensions.iter().map(|one| (one.name.clone(), one.value.clone())).collect(),
+            statistic: self.statistic.model().as_str().to_owned(),
+            period_s: self.period_s,
+            periods: self.periods,
+            comparison: self.comparison.model().as_str().to_owned(),
+            threshold: self.threshold,
+        }
+    }
+
     fn check_inputs(&self, problems: &mut Problems) {
         if !(matches!(self.period_s, 10 | 20 | 30) || self.period_s > 0 && self.period_s.is_multiple_of(60)) {
             problems.report(
@@ -380,8 +395,7 @@ async fn read_tags(aws: &Aws, region: &str, arn: &str) -> Result<BTreeMap<String
 
 async fn write_tags(cx: &Cx<Aws>, arn: &str, present: &BTreeMap<String, String>) -> Result<(), CloudError> {
     let client = cx.cloud.cloudwatch(&cx.owner.region);
-    let (mut wanted, surplus) = tags::changes(&cx.owner, present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, present);
     if !wanted.is_empty() {
         let call = client.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(wanted)));
         call.send().await.call("cloudwatch:TagResource")?;

@@ -9,9 +9,9 @@ use crate::route53::RecordSet;
 /// How long resolvers may keep a validation record, in seconds. It never changes.
 const VALIDATION_TTL_S: u32 = 300;
 
-/// Why such a certificate needs no alarm before it expires.
+/// Why such a certificate may do without an alarm before it expires.
 /// <https://docs.aws.amazon.com/acm/latest/userguide/managed-renewal.html>
-const RENEWED: &str = "ACM renews it while the record that validates it is there, and the stack keeps that record as long as the certificate";
+const RENEWED: &str = "ACM renews it while the record that validates it is there, and the stack keeps that record as long as the certificate; an alarm on its `DaysToExpiry` would tell of a renewal that fails all the same";
 
 /// A certificate for a domain, validated by records in a zone of Route 53, in as many regions as need it.
 ///

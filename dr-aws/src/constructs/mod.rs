@@ -13,7 +13,7 @@
 //! | [`ValidatedCertificate`] | a certificate, and the record that proves the domain |
 //! | [`SecureApi`] | the three above behind a VPC link and an HTTP API: one region of a service |
 //! | [`Site`] | a [`SecureApi`] with the domain that two regions share, and a health check |
-//! | [`FailoverPair`], [`LatencyGroup`] | the name under which Route 53 answers with one of two sites |
+//! | [`FailoverPair`], [`LatencyGroup`], [`WeightedGroup`] | the name under which Route 53 answers with one of two sites |
 //! | [`Edge`] | a CloudFront distribution with a name of its own in front of that name |
 //! | [`Notifier`] | alarms and topics in `us-east-1` and in the standby region |
 //!
@@ -101,7 +101,7 @@ pub use edge::{Edge, EdgeHandle};
     feature = "route53",
     feature = "sns"
 ))]
-pub use failover::{FailoverPair, LatencyGroup, Notifier, NotifierHandle, PairHandle};
+pub use failover::{FailoverPair, LatencyGroup, Notifier, NotifierHandle, PairHandle, WeightedGroup};
 #[cfg(all(feature = "iam", feature = "cloudfront"))]
 pub use grant::GrantCreateInvalidation;
 #[cfg(all(feature = "iam", feature = "apigatewayv2"))]

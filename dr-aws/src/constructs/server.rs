@@ -39,7 +39,7 @@ impl ServerRole {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerRoleHandle {
-    /// The role, for more policies.
+    /// The role, for more policies and for grants.
     pub role: Output<RoleName>,
     /// Its ARN.
     pub role_arn: Output<String>,
@@ -111,6 +111,13 @@ impl<R: Region> Server<R> {
     /// With nginx, whose page names the stack and the region: what a failover is watched by.
     pub fn nginx(network: &NetworkHandle<R>, profile: impl IntoInput<InstanceProfileName>) -> Self {
         Server { boot: Boot::Nginx { page: None }, ..Server::new(network, profile) }
+    }
+
+    /// Started with this instance profile, whose role it has, instead of the one that it was made with.
+    #[must_use]
+    pub fn profile(mut self, profile: impl IntoInput<InstanceProfileName>) -> Self {
+        self.profile = profile.into_input();
+        self
     }
 
     /// In this zone of the network, counted from 0.
@@ -272,6 +279,13 @@ mod tests {
         assert!(!needs.iter().any(|address| address == "us-east-1/net.nat[0]"), "not the way of another zone");
         let script = stack.get("us-east-1/server.instance").unwrap().inputs["user_data"].as_str().unwrap();
         assert!(script.contains("printf '%s\\n' 'shop in us-east-1'"), "{script}");
+    }
+
+    #[test]
+    fn it_starts_with_another_profile_when_it_is_given_one() {
+        let other = InstanceProfileName::literal("audited");
+        let stack = server(|server| server.profile(other)).unwrap();
+        assert_eq!(stack.get("us-east-1/server.instance").unwrap().inputs["profile"], "audited");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::read::{Promised as _, as_wanted, found, wanted_as};
 /// DNS attributes. Its groups have to let port 443 in.
 ///
 /// - Inputs: the VPC and the service, which replace, the old one first; the subnets (one or more, one in each zone), the
-///   groups (the VPC's default group when there is none) and private DNS (on by default), in place.
+///   groups (one or more) and private DNS (on by default), in place.
 /// - Ready: when it is `available`, in about 90 seconds; gone when `deleted`, in about 60.
 /// - Calls: CreateVpcEndpoint (four at once and one more in 3 seconds), ModifyVpcEndpoint, DescribeVpcEndpoints,
 ///   DeleteVpcEndpoints.
@@ -39,10 +39,11 @@ pub struct VpcEndpoint<R: Region = Anywhere> {
     /// The network that it is a part of.
     #[input(replace)]
     vpc: Input<VpcId<R>>,
-    /// The service, `ssm`: the last part of `com.amazonaws.<region>.ssm`.
+    /// The service, `ssm` or `ecr.dkr`: what follows `com.amazonaws.<region>.`
     #[input(replace)]
     service: String,
     /// Where its interfaces stand, one subnet in each zone.
+    #[input(holds)]
     subnets: Vec<Input<SubnetId<R>>>,
     /// The firewalls around it.
     groups: Vec<Input<SecurityGroupId<R>>>,
@@ -92,13 +93,27 @@ fn check<R: Region>(endpoint: &VpcEndpoint<R>, problems: &mut Problems) {
     if endpoint.subnets.is_empty() {
         problems.report("subnets", "an interface endpoint stands in one subnet at least");
     }
+    // AWS puts its default group where there is none, and refuses to take the last one away.
+    if endpoint.groups.is_empty() {
+        problems.report("groups", "an interface endpoint needs a security group: add `.group(…)`");
+    }
     if endpoint.service.starts_with("com.") {
-        problems.report("service", "give the last part only, `ssm`: the region comes with the scope");
+        problems.report("service", "give what follows the region only, `ssm`: the region comes with the scope");
     }
 }
 
 const CALL_DESCRIBE: &str = "ec2:DescribeVpcEndpoints";
 const ASK_AGAIN: Duration = Duration::from_secs(4);
+
+/// What the names of AWS's services begin with in a region.
+fn service_prefix(region: &str) -> String {
+    format!("com.amazonaws.{region}.")
+}
+
+/// The service behind its whole name; `ecr.dkr` has a dot.
+fn service(region: &str, name: &str) -> String {
+    name.strip_prefix(&service_prefix(region)).unwrap_or(name).to_owned()
+}
 
 /// The states are modelled with capitals and come without.
 fn state(endpoint: &Described) -> String {
@@ -132,7 +147,7 @@ impl Lifecycle for VpcEndpoint {
             let groups = endpoint.groups().iter().filter_map(|group| group.group_id()).map(SecurityGroupId::literal);
             let args = VpcEndpointArgs {
                 vpc: VpcId::literal(endpoint.vpc_id()?),
-                service: endpoint.service_name()?.rsplit('.').next()?.to_owned(),
+                service: service(&scan.region, endpoint.service_name()?),
                 subnets: as_wanted(subnets, want.map(|want| &want.args.subnets)),
                 groups: as_wanted(groups.collect(), want.map(|want| &want.args.groups)),
                 private_dns: endpoint.private_dns_enabled().unwrap_or_default(),
@@ -149,9 +164,9 @@ impl Lifecycle for VpcEndpoint {
         let request = request
             .vpc_endpoint_type(VpcEndpointType::Interface)
             .vpc_id(args.vpc.as_str())
-            .service_name(format!("com.amazonaws.{}.{}", cx.owner.region, args.service))
+            .service_name(format!("{}{}", service_prefix(&cx.owner.region), args.service))
             .set_subnet_ids(Some(texts(&args.subnets)))
-            .set_security_group_ids((!args.groups.is_empty()).then(|| texts(&args.groups)))
+            .set_security_group_ids(Some(texts(&args.groups)))
             .private_dns_enabled(args.private_dns)
             .tag_specifications(specification(&cx.owner, ResourceType::VpcEndpoint));
         let endpoint = request.send().await.call(CALL)?.vpc_endpoint;
@@ -235,11 +250,13 @@ fn difference<T: ToString + Ord>(old: &[T], new: &[T]) -> (Option<Vec<String>>, 
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::operation::delete_vpc_endpoints::DeleteVpcEndpointsOutput;
+    use aws_sdk_ec2::operation::describe_vpc_endpoints::DescribeVpcEndpointsOutput;
     use aws_sdk_ec2::types::{UnsuccessfulItem, UnsuccessfulItemError};
     use aws_smithy_mocks::mock;
 
+    use super::super::tests::owned_tags;
     use super::*;
-    use crate::testing::{cx, outcome, refused};
+    use crate::testing::{cx, outcome, refused, scan_of};
 
     fn prior() -> Prior<VpcEndpoint> {
         let args = VpcEndpointArgs {
@@ -265,6 +282,17 @@ mod tests {
         assert_eq!(delete("InvalidVpcEndpoint.NotFound").await, Ok(()));
         let error = delete("UnauthorizedOperation").await.unwrap_err();
         assert_eq!((error.class, error.code.as_str()), (Class::Denied, "UnauthorizedOperation"));
+    }
+
+    #[tokio::test]
+    async fn a_service_with_a_dot_is_read_as_it_was_given() {
+        let endpoint = Described::builder().vpc_endpoint_id("vpce-1").vpc_id("vpc-1").set_tags(Some(owned_tags()));
+        let endpoint = endpoint.service_name("com.amazonaws.us-east-1.ecr.dkr").build();
+        let listed = mock!(aws_sdk_ec2::Client::describe_vpc_endpoints)
+            .then_output(move || DescribeVpcEndpointsOutput::builder().vpc_endpoints(endpoint.clone()).build());
+        let found = VpcEndpoint::read(&scan_of(cx(&[&listed])), &[]).await.unwrap();
+        assert_eq!(found[0].args.as_ref().unwrap().service, "ecr.dkr");
+        assert_eq!(service("us-east-1", "com.amazonaws.us-east-1.ssm"), "ssm");
     }
 
     #[test]

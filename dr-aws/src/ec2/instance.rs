@@ -34,7 +34,7 @@ use crate::read::{Promised as _, Unread, as_wanted, found, unread, wanted_as};
 /// An instance that was stopped by hand is started again.
 ///
 /// - Inputs: the image, the type, the subnet and the user data (up to 16 KiB; none by default), each of which replaces; the
-///   groups (at most 5; the VPC's default group when there is none), the profile (none by default) and whether the metadata
+///   groups (1 to 5), the profile (none by default) and whether the metadata
 ///   service wants a token (yes by default), in place.
 /// - Ready: when it is `running`, in about 20 seconds, which says nothing about what runs in it; gone when `terminated`, in
 ///   about 30.
@@ -75,7 +75,7 @@ pub struct InstanceOutputs<R: Region = Anywhere> {
 }
 
 impl<R: Region> Instance<R> {
-    /// An instance of this image, type and place, without groups, rights and user data.
+    /// An instance of this image, type and place, without rights and user data; it needs a group.
     pub fn new(
         image: impl IntoInput<ImageId<R>>,
         instance_type: impl Into<String>,
@@ -125,6 +125,10 @@ impl<R: Region> Instance<R> {
 const USER_DATA_LEN_MAX: usize = 16 * 1024;
 
 fn check<R: Region>(instance: &Instance<R>, problems: &mut Problems) {
+    // AWS takes the VPC's default group where there is none, and refuses to take the last one away.
+    if instance.groups.is_empty() {
+        problems.report("groups", "an instance needs a security group: add `.group(…)`");
+    }
     let known = instance.user_data.as_ref().and_then(Input::as_known);
     if let Some(len) = known.map(String::len).filter(|len| *len > USER_DATA_LEN_MAX) {
         problems.report("user_data", format_args!("{len} bytes are too many: at most {USER_DATA_LEN_MAX}"));
@@ -184,7 +188,7 @@ impl Lifecycle for Instance {
         let interface = InstanceNetworkInterfaceSpecification::builder()
             .device_index(0)
             .subnet_id(args.subnet.as_str())
-            .set_groups((!groups.is_empty()).then_some(groups))
+            .set_groups(Some(groups))
             .associate_public_ip_address(false)
             .delete_on_termination(true);
         let metadata = InstanceMetadataOptionsRequest::builder()
@@ -334,11 +338,7 @@ fn read_one<'s>(
             image,
             instance_type: instance.instance_type().map_or_else(String::new, |kind| kind.as_str().to_owned()),
             subnet: SubnetId::literal(subnet),
-            // An instance without groups of its own is in the default group of the VPC.
-            groups: match want {
-                Some(want) if want.args.groups.is_empty() && groups.len() == 1 => Vec::new(),
-                want => as_wanted(groups, want.map(|want| &want.args.groups)),
-            },
+            groups: as_wanted(groups, want.map(|want| &want.args.groups)),
             profile,
             user_data,
             imds_v2: imds

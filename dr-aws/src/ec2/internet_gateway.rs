@@ -12,7 +12,7 @@ use dr_core::{
     Wanted,
 };
 
-use super::{adopt, holders, owned, owned_by, specification, sync_tags};
+use super::{FILTER_VALUES_MAX, adopt, filter_any, foreign, holders, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{InternetGatewayId, VpcId};
@@ -96,6 +96,30 @@ async fn gateways(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
         .await
 }
 
+/// The stack's gateways, and of the named ones those that are somebody else's: one call more, and only when there are any.
+async fn gateways_with<'a>(
+    scan: &Scan<Aws>,
+    named: impl Iterator<Item = &'a str>,
+) -> Result<[Arc<Vec<Described>>; 2], CloudError> {
+    const CALL: &str = "ec2:DescribeInternetGateways";
+    let own = gateways(scan).await?;
+    let ids = foreign(named, own.iter().map(Described::internet_gateway_id));
+    if ids.is_empty() {
+        return Ok([own, Arc::default()]);
+    }
+    let key = ids.join(",");
+    let others = scan.cloud.shared(scan, CALL, &key, || async {
+        let mut gateways = Vec::new();
+        for ids in ids.chunks(FILTER_VALUES_MAX) {
+            let request = scan.cloud.ec2(&scan.region).describe_internet_gateways();
+            let request = request.filters(filter_any("internet-gateway-id", ids));
+            gateways.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
+        }
+        Ok(gateways)
+    });
+    Ok([own, others.await?])
+}
+
 impl Lifecycle for InternetGateway {
     type Cloud = Aws;
 
@@ -142,10 +166,11 @@ impl Lifecycle for GatewayAttachment {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let gateways = gateways(scan).await?;
+        let gateways = gateways_with(scan, wanted.iter().map(|want| want.args.gateway.as_str())).await?;
         let describe = |want: &Wanted<Self>| {
             let gateway = &want.args.gateway;
-            let described = gateways.iter().find(|g| g.internet_gateway_id() == Some(gateway.as_str()))?;
+            let mut all = gateways.iter().flat_map(|gateways| gateways.iter());
+            let described = all.find(|described| described.internet_gateway_id() == Some(gateway.as_str()))?;
             // AWS says `available` for an attachment that works.
             let attachment = described.attachments().iter().find(|attachment| {
                 attachment.state().is_none_or(|state| !matches!(state.as_str(), "detaching" | "detached"))
@@ -189,7 +214,11 @@ impl Lifecycle for GatewayAttachment {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::Client;
+    use aws_sdk_ec2::operation::describe_internet_gateways::{
+        DescribeInternetGatewaysInput, DescribeInternetGatewaysOutput,
+    };
     use aws_sdk_ec2::operation::describe_network_interfaces::DescribeNetworkInterfacesOutput;
+    use aws_sdk_ec2::types::{Filter, InternetGatewayAttachment};
     use aws_smithy_mocks::mock;
     use dr_core::Class;
 
@@ -200,6 +229,30 @@ mod tests {
         let (gateway, vpc) = (InternetGatewayId::literal("igw-1"), VpcId::literal("vpc-1"));
         let outputs = GatewayAttachmentOutputs { gateway: gateway.clone(), vpc: vpc.clone() };
         Prior { args: GatewayAttachmentArgs { gateway, vpc }, outputs }
+    }
+
+    #[tokio::test]
+    async fn an_attachment_of_a_gateway_of_somebody_else_is_found_by_its_id() {
+        let by_id = |input: &DescribeInternetGatewaysInput| {
+            let is_id = |filter: &Filter| filter.name() == Some("internet-gateway-id") && filter.values() == ["igw-1"];
+            input.filters().iter().any(is_id)
+        };
+        let attached = InternetGatewayAttachment::builder().vpc_id("vpc-1").state("available".into()).build();
+        let gateway = Described::builder().internet_gateway_id("igw-1").attachments(attached).build();
+        let own = mock!(Client::describe_internet_gateways)
+            .match_requests(move |input| !by_id(input))
+            .then_output(|| DescribeInternetGatewaysOutput::builder().build());
+        let others = mock!(Client::describe_internet_gateways)
+            .match_requests(by_id)
+            .then_output(move || DescribeInternetGatewaysOutput::builder().internet_gateways(gateway.clone()).build());
+        let (Cx { cloud, owner }, Prior { args, outputs }) = (cx(&[&own, &others]), attachment());
+        let scan = Scan { cloud, stack: owner.stack, region: owner.region };
+        let (address, generation, token) = (owner.address, owner.generation, owner.token);
+        let want = Wanted { address, generation, token, args, outputs: None };
+        let found = GatewayAttachment::read(&scan, &[want]).await.unwrap();
+        assert_eq!(found[0].outputs, outputs);
+        assert!(GatewayAttachment::read(&scan, &[]).await.unwrap().is_empty());
+        assert_eq!((own.num_calls(), others.num_calls()), (1, 1));
     }
 
     #[tokio::test]

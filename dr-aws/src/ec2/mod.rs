@@ -1,7 +1,8 @@
 //! Amazon VPC and EC2: networks and what runs in them.
 //!
 //! Everything here that has tags is found by them, with one paginated call for each type and region; routes, associations and
-//! attachments are found under the owned table, group or gateway that they are a part of.
+//! attachments are found under the table or gateway that they are a part of. One that the stack does not own (an id that the program
+//! gives) is read by its id, in one call more.
 
 mod ami;
 mod elastic_ip;
@@ -20,7 +21,7 @@ mod subnet;
 mod vpc;
 mod zones;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
@@ -83,6 +84,20 @@ fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
+/// How many values a filter takes.
+const FILTER_VALUES_MAX: usize = 200;
+
+fn filter_any(name: &str, values: &[String]) -> Filter {
+    Filter::builder().name(name).set_values(Some(values.to_vec())).build()
+}
+
+/// Those of the named parents that are not among the stack's own: a rule or a route of the program may be in anybody's.
+fn foreign<'n, 'o>(named: impl Iterator<Item = &'n str>, own: impl Iterator<Item = Option<&'o str>>) -> Vec<String> {
+    let own: BTreeSet<&str> = own.flatten().collect();
+    let foreign: BTreeSet<&str> = named.filter(|id| !own.contains(*id)).collect();
+    foreign.into_iter().map(str::to_owned).collect()
+}
+
 /// The owner that a described object's tags name, when it is this stack.
 fn owned(stack: &str, tags: &[Tag]) -> Option<tags::Owned> {
     tags::owned(stack, pairs(tags))
@@ -109,8 +124,7 @@ async fn sync_tags(cx: &Cx<Aws>, id: &str) -> Result<(), CloudError> {
     let present = request.collect::<Result<Vec<_>, _>>().await.call("ec2:DescribeTags")?;
     let present: BTreeMap<String, String> =
         present.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect();
-    let (mut wanted, surplus) = tags::changes(&cx.owner, &present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, &present);
     write_tags(cx, id, wanted).await?;
     if !surplus.is_empty() {
         let surplus = surplus.into_iter().map(|key| Tag::builder().key(key).build()).collect();
@@ -135,8 +149,26 @@ async fn write_tags(cx: &Cx<Aws>, id: &str, tags: BTreeMap<String, String>) -> R
 
 #[cfg(test)]
 mod tests {
+    use dr_core::Stack;
+
     use super::*;
+    use crate::ids::{ImageId, SubnetId, VpcId};
+    use crate::regions::UsEast1;
     use crate::testing::cx;
+
+    /// AWS refuses to take the last group away, so there is one from the beginning.
+    #[test]
+    fn what_has_a_network_interface_has_a_security_group() {
+        let built = Stack::build("shop", |stack| {
+            let (east, subnet) = (stack.region(UsEast1), || SubnetId::literal("subnet-1"));
+            east.add("endpoint", VpcEndpoint::interface(VpcId::literal("vpc-1"), "ssm", [subnet()]));
+            east.add("server", Instance::new(ImageId::literal("ami-1"), "t4g.small", subnet()));
+        });
+        let errors = built.unwrap_err().to_string();
+        for problem in ["an interface endpoint needs a security group", "an instance needs a security group"] {
+            assert!(errors.contains(problem), "{errors}");
+        }
+    }
 
     /// The tags with which [`cx`]'s owner creates.
     pub(super) fn owned_tags() -> Vec<Tag> {

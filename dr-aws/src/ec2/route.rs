@@ -9,7 +9,7 @@ use dr_core::{
     Wanted,
 };
 
-use super::route_table::tables;
+use super::route_table::tables_with;
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{InternetGatewayId, NatGatewayId, RouteTableId};
@@ -108,10 +108,11 @@ impl Lifecycle for Route {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let tables = tables(scan).await?;
+        let tables = tables_with(scan, wanted.iter().map(|want| want.args.table.as_str())).await?;
         let describe = |want: &Wanted<Self>| {
             let RouteArgs { table, destination, .. } = &want.args;
-            let described = tables.iter().find(|t| t.route_table_id() == Some(table.as_str()))?;
+            let mut all = tables.iter().flat_map(|tables| tables.iter());
+            let described = all.find(|described| described.route_table_id() == Some(table.as_str()))?;
             let route = described.routes().iter().find(|route| {
                 let destination_of = route.destination_cidr_block().and_then(|cidr| cidr.parse::<Cidr>().ok());
                 // The route inside the VPC comes with the table and is nobody's.

@@ -2,7 +2,7 @@
 //!
 //! API: CreateRouteTable, DescribeRouteTables, DeleteRouteTable, AssociateRouteTable, ReplaceRouteTableAssociation,
 //! DisassociateRouteTable (EC2 2016-11-15). Find: the table by tags, the association by its subnet; one call answers for both
-//! and for the routes. Change: `vpc` and `subnet` replace, the table of an association in place.
+//! and for the routes, and one more for tables that are not the stack's. Change: `vpc` and `subnet` replace, the table of an association in place.
 //! Delete: associations before their table.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use dr_core::{
     Wanted,
 };
 
-use super::{adopt, owned, owned_by, specification, sync_tags};
+use super::{FILTER_VALUES_MAX, adopt, filter_any, foreign, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{RouteTableAssociationId, RouteTableId, SubnetId, VpcId};
@@ -94,6 +94,30 @@ pub(super) async fn tables(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, Clou
         .await
 }
 
+/// The stack's route tables, and of the named ones those that are somebody else's: one call more, and only when there are any.
+pub(super) async fn tables_with<'a>(
+    scan: &Scan<Aws>,
+    named: impl Iterator<Item = &'a str>,
+) -> Result<[Arc<Vec<Described>>; 2], CloudError> {
+    const CALL: &str = "ec2:DescribeRouteTables";
+    let own = tables(scan).await?;
+    let ids = foreign(named, own.iter().map(Described::route_table_id));
+    if ids.is_empty() {
+        return Ok([own, Arc::default()]);
+    }
+    let key = ids.join(",");
+    let others = scan.cloud.shared(scan, CALL, &key, || async {
+        let mut tables = Vec::new();
+        for ids in ids.chunks(FILTER_VALUES_MAX) {
+            let request =
+                scan.cloud.ec2(&scan.region).describe_route_tables().filters(filter_any("route-table-id", ids));
+            tables.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
+        }
+        Ok(tables)
+    });
+    Ok([own, others.await?])
+}
+
 impl Lifecycle for RouteTable {
     type Cloud = Aws;
 
@@ -136,13 +160,13 @@ impl Lifecycle for RouteTableAssociation {
     type Cloud = Aws;
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
-        let tables = tables(scan).await?;
+        let tables = tables_with(scan, wanted.iter().map(|want| want.args.table.as_str())).await?;
         let describe = |want: &Wanted<Self>| {
             let subnet = want.args.subnet.as_str();
             let of = |table: &Described| {
                 table.associations().iter().find(|association| association.subnet_id() == Some(subnet)).cloned()
             };
-            let association = tables.iter().find_map(of)?;
+            let association = tables.iter().flat_map(|tables| tables.iter()).find_map(of)?;
             let health =
                 match association.association_state().and_then(|state| state.state()).map(|state| state.as_str()) {
                     Some("disassociated") => return None,
@@ -195,17 +219,64 @@ impl Lifecycle for RouteTableAssociation {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::Client;
-    use aws_smithy_mocks::mock;
+    use aws_sdk_ec2::operation::describe_route_tables::{DescribeRouteTablesInput, DescribeRouteTablesOutput};
+    use aws_sdk_ec2::types::{Route, RouteTableAssociation as RouteTableAssociationDescribed};
+    use aws_smithy_mocks::{Rule, mock};
     use dr_core::Class;
 
+    use super::super::{RouteArgs, RouteTargetArgs};
     use super::*;
-    use crate::testing::{cx, outcome, refused};
+    use crate::ids::NatGatewayId;
+    use crate::testing::{cx, outcome, refused, scan_of};
 
     fn association() -> Prior<RouteTableAssociation> {
         let args =
             RouteTableAssociationArgs { table: RouteTableId::literal("rtb-1"), subnet: SubnetId::literal("subnet-1") };
         let outputs = RouteTableAssociationOutputs { id: RouteTableAssociationId::literal("rtbassoc-1") };
         Prior { args, outputs }
+    }
+
+    /// The stack owns no table; `rtb-1` is somebody else's, which only its id finds.
+    fn account() -> [Rule; 2] {
+        let by_id = |input: &DescribeRouteTablesInput| {
+            input.filters().iter().any(|filter| filter.name() == Some("route-table-id") && filter.values() == ["rtb-1"])
+        };
+        let association = RouteTableAssociationDescribed::builder().subnet_id("subnet-1").route_table_id("rtb-1");
+        let association = association.route_table_association_id("rtbassoc-1").build();
+        let route = Route::builder().destination_cidr_block("0.0.0.0/0").nat_gateway_id("nat-1").build();
+        let table = Described::builder().route_table_id("rtb-1").associations(association).routes(route).build();
+        [
+            mock!(Client::describe_route_tables)
+                .match_requests(move |input| !by_id(input))
+                .then_output(|| DescribeRouteTablesOutput::builder().build()),
+            mock!(Client::describe_route_tables)
+                .match_requests(by_id)
+                .then_output(move || DescribeRouteTablesOutput::builder().route_tables(table.clone()).build()),
+        ]
+    }
+
+    fn wanted<T: Resource>(args: T::Args) -> Wanted<T> {
+        let Cx { owner, .. } = cx(&[]);
+        let (address, generation, token) = (owner.address, owner.generation, owner.token);
+        Wanted { address, generation, token, args, outputs: None }
+    }
+
+    #[tokio::test]
+    async fn what_is_in_a_table_of_somebody_else_is_found_by_the_id_of_the_table() {
+        let rules = account();
+        let scan = scan_of(cx(&[&rules[0], &rules[1]]));
+        let found = RouteTableAssociation::read(&scan, &[wanted(association().args)]).await.unwrap();
+        assert_eq!((found[0].args.as_ref(), &found[0].outputs), (Some(&association().args), &association().outputs));
+        let target = RouteTargetArgs::Nat(NatGatewayId::literal("nat-1"));
+        let route =
+            RouteArgs { table: RouteTableId::literal("rtb-1"), destination: dr_core::cidr!("0.0.0.0/0"), target };
+        let found = super::super::Route::read(&scan, &[wanted(route.clone())]).await.unwrap();
+        assert_eq!(found[0].args.as_ref(), Some(&route));
+        assert_eq!(rules.map(|rule| rule.num_calls()), [1, 1]);
+        // Nobody names a table that is not the stack's.
+        let [own, others] = account();
+        assert!(RouteTableAssociation::read(&scan_of(cx(&[&own, &others])), &[]).await.unwrap().is_empty());
+        assert_eq!((own.num_calls(), others.num_calls()), (1, 0));
     }
 
     #[tokio::test]

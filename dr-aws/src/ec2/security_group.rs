@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{
-    Filter, IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
+    IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
 };
 use dr_core::{
     Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
     Resource, Scan, Settled, Wanted,
 };
 
-use super::{adopt, holders, owned, owned_by, pairs, specification, sync_tags};
+use super::{FILTER_VALUES_MAX, adopt, filter_any, holders, owned, owned_by, pairs, specification, sync_tags};
 use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{SecurityGroupId, VpcId};
 use crate::read::{Promised as _, Unread, found, unread, wanted_as};
@@ -107,20 +107,46 @@ pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedGroup>>,
         .await
 }
 
+/// Groups by their ids, which the stack does not own; nothing is asked when there are none.
+pub(super) async fn groups_of_others(scan: &Scan<Aws>, ids: &[String]) -> Result<Arc<Vec<DescribedGroup>>, CloudError> {
+    const CALL: &str = "ec2:DescribeSecurityGroups";
+    if ids.is_empty() {
+        return Ok(Arc::default());
+    }
+    scan.cloud
+        .shared(scan, CALL, &ids.join(","), || async {
+            let mut groups = Vec::new();
+            for ids in ids.chunks(FILTER_VALUES_MAX) {
+                let request =
+                    scan.cloud.ec2(&scan.region).describe_security_groups().filters(filter_any("group-id", ids));
+                groups.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
+            }
+            Ok(groups)
+        })
+        .await
+}
+
 /// All rules in the stack's groups, whoever made them: with their ids and tags, which a group's own answer leaves out.
 pub(super) async fn rules(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
-    const CALL: &str = "ec2:DescribeSecurityGroupRules";
     let groups = groups(scan).await?;
+    let ids: Vec<_> = groups.iter().filter_map(|group| group.group_id().map(str::to_owned)).collect();
+    rules_shared(scan, "", &ids).await
+}
+
+/// All rules in these groups, which the stack does not own; nothing is asked when there are none.
+pub(super) async fn rules_of_others(scan: &Scan<Aws>, ids: &[String]) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
+    if ids.is_empty() { Ok(Arc::default()) } else { rules_shared(scan, &ids.join(","), ids).await }
+}
+
+async fn rules_shared(scan: &Scan<Aws>, key: &str, ids: &[String]) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
+    const CALL: &str = "ec2:DescribeSecurityGroupRules";
     scan.cloud
-        .shared(scan, CALL, "", || async {
+        .shared(scan, CALL, key, || async {
             let client = scan.cloud.ec2(&scan.region);
-            let ids: Vec<_> = groups.iter().filter_map(|group| group.group_id().map(str::to_owned)).collect();
             let mut rules = Vec::new();
-            // A filter takes 200 values.
-            for ids in ids.chunks(200) {
-                let filter = Filter::builder().name("group-id").set_values(Some(ids.to_vec())).build();
-                let items = client.describe_security_group_rules().filters(filter).into_paginator().items().send();
-                rules.extend(items.collect::<Result<Vec<_>, _>>().await.call(CALL)?);
+            for ids in ids.chunks(FILTER_VALUES_MAX) {
+                let request = client.describe_security_group_rules().filters(filter_any("group-id", ids));
+                rules.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
             }
             Ok(rules)
         })

@@ -1,30 +1,37 @@
 //! `aws.ec2.security_group_rule`: something that a security group lets through.
 //!
 //! API: AuthorizeSecurityGroupIngress, AuthorizeSecurityGroupEgress, ModifySecurityGroupRules, DescribeSecurityGroupRules,
-//! RevokeSecurityGroupIngress, RevokeSecurityGroupEgress (EC2 2016-11-15). Find: tags, else group, direction, ports and peer.
-//! Change: group and direction replace, the rest in place. Delete: before the group that it names.
+//! RevokeSecurityGroupIngress, RevokeSecurityGroupEgress (EC2 2016-11-15). Find: tags, else group, direction, ports and peer;
+//! what the stack's groups have beside is found too, so that it can go. Change: group, direction and peer replace, the rest in
+//! place. Delete: before the group that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types::{
     IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as Described,
     SecurityGroupRuleRequest, SecurityGroupRuleUpdate, UserIdGroupPair,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Wanted,
+    Address, Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Wanted,
 };
 
 use super::port::{Direction, Peer, PeerArgs, Port};
-use super::security_group::{check_description, groups, rules};
-use super::{adopt, owned, specification, sync_tags};
-use crate::Aws;
+use super::security_group::{check_description, groups, groups_of_others, rules, rules_of_others};
+use super::{adopt, foreign, owned, pairs, specification, sync_tags};
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{SecurityGroupId, SecurityGroupRuleId};
 use crate::read::{Promised as _, found, found_by_key};
+use crate::{Aws, tags};
 
 /// Something that a security group lets through; answers are let through by themselves.
 ///
-/// - Inputs: the group and the direction, which replace; the ports, the peer (a range or another group) and a description of
-///   up to 255 characters (none by default), in place.
+/// The group may be one that the stack does not own. In a group of the stack, what no rule of the program lets through is not let
+/// through: a rule that somebody added by hand is shown by `drift` as `<group>.by_hand[sgr-…]`, and a deploy takes it away. Rules
+/// that another stack of this crate has made there are left alone.
+///
+/// - Inputs: the group, the direction and the peer (a range or another group), which replace, the new rule first; the ports and
+///   a description of up to 255 characters (none by default), in place.
 /// - Ready: at once.
 /// - Calls: AuthorizeSecurityGroupIngress, AuthorizeSecurityGroupEgress, ModifySecurityGroupRules,
 ///   DescribeSecurityGroupRules, RevokeSecurityGroupIngress, RevokeSecurityGroupEgress.
@@ -42,8 +49,8 @@ pub struct SecurityGroupRule<R: Region = Anywhere> {
     direction: Direction,
     /// Which ports.
     ports: Port,
-    /// From where, or to where.
-    #[input(nested)]
+    /// From where, or to where. EC2 makes no range of a group, nor the other way round.
+    #[input(nested, replace)]
     peer: Peer<R>,
     /// What it is for, up to 255 characters. Default: none.
     description: Option<String>,
@@ -131,17 +138,42 @@ async fn on_record(
     scan: &Scan<Aws>,
     wanted: &[Wanted<SecurityGroupRule>],
 ) -> Result<Option<Vec<Found<SecurityGroupRule>>>, CloudError> {
-    let groups = groups(scan).await?;
+    let own = groups(scan).await?;
+    let others = groups_of_others(scan, &not_own(&own, wanted)).await?;
+    let own: Vec<_> = own.iter().flat_map(of_group).collect();
+    let others: Vec<_> = others.iter().flat_map(of_group).collect();
     let mut found = Vec::with_capacity(wanted.len());
     for want in wanted {
-        let group = groups.iter().find(|group| group.group_id() == Some(want.args.group.as_str()));
-        let (Some(outputs), Some(group)) = (&want.outputs, group) else { return Ok(None) };
-        if !of_group(group).contains(&want.args) {
+        let Some(outputs) = want.outputs.as_ref().filter(|_| own.contains(&want.args) || others.contains(&want.args))
+        else {
             return Ok(None);
-        }
+        };
         found.push(found_by_key(want, want.args.clone(), outputs.clone(), Health::Ready));
     }
-    Ok(Some(found))
+    // A rule that the program does not have is looked at.
+    let is_wanted = |rule: &SecurityGroupRuleArgs| is_way_out(rule) || wanted.iter().any(|want| want.args == *rule);
+    Ok(own.iter().all(is_wanted).then_some(found))
+}
+
+/// The groups that rules are wanted in and that the stack does not own.
+fn not_own(own: &[DescribedGroup], wanted: &[Wanted<SecurityGroupRule>]) -> Vec<String> {
+    foreign(wanted.iter().map(|want| want.args.group.as_str()), own.iter().map(DescribedGroup::group_id))
+}
+
+/// What AWS gives a new group, once more for IPv6 in a network that has it: the group's own read tells of it.
+fn is_way_out(rule: &SecurityGroupRuleArgs) -> bool {
+    let everywhere = match &rule.peer {
+        PeerArgs::Cidr(cidr) => cidr.to_string() == "0.0.0.0/0",
+        PeerArgs::Other(range) => range == "::/0",
+        PeerArgs::Group(_) => false,
+    };
+    everywhere && (rule.direction, &rule.ports) == (Direction::Egress, &Port::All)
+}
+
+/// The address at which a rule of nobody is shown: below its group's.
+fn by_hand(scan: &Scan<Aws>, group: &Address, id: &str) -> Option<Address> {
+    let below = format!("{group}.by_hand[{id}]").parse();
+    below.or_else(|_| format!("{}/by_hand[{id}]", scan.region).parse()).ok()
 }
 
 /// The rules that a group's own answer shows: without their ids and tags.
@@ -162,7 +194,16 @@ fn of_group(group: &DescribedGroup) -> Vec<SecurityGroupRuleArgs> {
             let peers = permission.user_id_group_pairs().iter().filter_map(|pair| {
                 Some((PeerArgs::Group(SecurityGroupId::literal(pair.group_id()?)), pair.description()))
             });
-            rules.extend(ranges.chain(peers).map(|(peer, description)| SecurityGroupRuleArgs {
+            let v6 = permission
+                .ipv6_ranges()
+                .iter()
+                .filter_map(|range| Some((PeerArgs::Other(range.cidr_ipv6()?.to_owned()), range.description())));
+            let lists = permission
+                .prefix_list_ids()
+                .iter()
+                .filter_map(|list| Some((PeerArgs::Other(list.prefix_list_id()?.to_owned()), list.description())));
+            let peers = ranges.chain(peers).chain(v6).chain(lists);
+            rules.extend(peers.map(|(peer, description)| SecurityGroupRuleArgs {
                 group: SecurityGroupId::literal(group.group_id().unwrap_or_default()),
                 direction,
                 ports: ports.clone(),
@@ -187,28 +228,44 @@ impl Lifecycle for SecurityGroupRule {
         {
             return Ok(found);
         }
+        let own = groups(scan).await?;
+        let (of_own, of_others) = (rules(scan).await?, rules_of_others(scan, &not_own(&own, wanted)).await?);
         let (mut tagged, mut untagged) = (Vec::new(), Vec::new());
-        for rule in rules(scan).await?.iter() {
+        for (rule, in_own) in of_own.iter().map(|rule| (rule, true)).chain(of_others.iter().map(|rule| (rule, false))) {
             let (Some(args), Some(id)) = (args(rule), rule.security_group_rule_id()) else { continue };
             let outputs = SecurityGroupRuleOutputs { id: SecurityGroupRuleId::literal(id) };
             match owned(&scan.stack, rule.tags()) {
                 Some(owned) => tagged.push(found::<Self>(owned, args, outputs, Health::Ready)),
-                None => untagged.push((args, outputs)),
+                // Another stack's.
+                None if pairs(rule.tags()).any(|(key, _)| key == tags::STACK) => {}
+                None => untagged.push((args, outputs, in_own)),
             }
         }
-        // An equal rule in the stack's own group, whose tags somebody took away or that somebody made by hand.
         let known = |want: &Wanted<Self>| {
             tagged.iter().any(|found| found.address == want.address && found.generation == want.generation)
         };
-        let adopted: Vec<_> = wanted
-            .iter()
-            .filter(|want| !known(want))
-            .filter_map(|want| {
-                let (args, outputs) = untagged.iter().find(|(args, _)| same_rule(args, &want.args))?;
-                Some(found_by_key(want, args.clone(), outputs.clone(), Health::Ready))
-            })
-            .collect();
+        let (mut adopted, mut taken) = (Vec::new(), BTreeSet::new());
+        for want in wanted.iter().filter(|want| !known(want)) {
+            // The one on record, whose tags somebody took away; else an equal one in the stack's own group.
+            let recorded = || untagged.iter().position(|(_, outputs, _)| want.outputs.as_ref() == Some(outputs));
+            let equal = || untagged.iter().position(|(args, _, in_own)| *in_own && same_rule(args, &want.args));
+            let Some(at) = recorded().or_else(equal) else { continue };
+            let (args, outputs, _) = &untagged[at];
+            adopted.push(found_by_key(want, args.clone(), outputs.clone(), Health::Ready));
+            taken.insert(at);
+        }
         tagged.extend(adopted);
+        // What the program lets through is all that is let through: the rest goes as a resource that the program dropped.
+        for (at, (args, outputs, in_own)) in untagged.into_iter().enumerate() {
+            if taken.contains(&at) || !in_own || is_way_out(&args) {
+                continue;
+            }
+            let group = own.iter().find(|group| group.group_id() == Some(args.group.as_str()));
+            let Some(group) = group.and_then(|group| owned(&scan.stack, group.tags())) else { continue };
+            let Some(address) = by_hand(scan, &group.address, outputs.id.as_str()) else { continue };
+            let nobodys = tags::Owned { address, generation: group.generation, tags: BTreeMap::new() };
+            tagged.push(found::<Self>(nobodys, args, outputs, Health::Ready));
+        }
         Ok(tagged)
     }
 
@@ -284,11 +341,16 @@ impl Lifecycle for SecurityGroupRule {
 #[cfg(test)]
 mod tests {
     use aws_sdk_ec2::Client;
-    use aws_smithy_mocks::mock;
+    use aws_sdk_ec2::operation::describe_security_group_rules::DescribeSecurityGroupRulesOutput;
+    use aws_sdk_ec2::operation::describe_security_groups::DescribeSecurityGroupsOutput;
+    use aws_sdk_ec2::types::{Filter, Tag};
+    use aws_smithy_mocks::{Rule, mock};
     use dr_core::Class;
 
+    use super::super::tag;
+    use super::super::tests::owned_tags;
     use super::*;
-    use crate::testing::{cx, outcome, refused};
+    use crate::testing::{cx, outcome, refused, scan_of};
 
     #[test]
     fn a_rule_comes_back_as_it_was_made() {
@@ -313,6 +375,133 @@ mod tests {
             description: None,
         };
         Prior { args, outputs: SecurityGroupRuleOutputs { id: SecurityGroupRuleId::literal("sgr-1") } }
+    }
+
+    /// EC2 answers "You may not specify a referenced group id for an existing IPv4 CIDR rule."
+    #[test]
+    fn another_peer_is_another_rule() {
+        let schema = <SecurityGroupRule as Resource>::SCHEMA;
+        assert!(schema.field("peer").unwrap().replace && !schema.field("ports").unwrap().replace);
+        assert_eq!(schema.replacement, dr_core::Replacement::CreateFirst);
+    }
+
+    /// TCP 80 from a range: a rule of the group, with these tags.
+    fn from_range(id: &str, group: &str, cidr: &str, tags: &[Tag]) -> Described {
+        let rule = Described::builder().security_group_rule_id(id).group_id(group).is_egress(false).ip_protocol("tcp");
+        rule.from_port(80).to_port(80).cidr_ipv4(cidr).set_tags(Some(tags.to_vec())).build()
+    }
+
+    /// The account: one group of the stack, `sg-own`, and one of somebody else, `sg-other`, which only its id finds; with rules.
+    fn account(own: Vec<Described>, other: Vec<Described>) -> [Rule; 3] {
+        let permissions = |rules: &[Described]| -> Vec<_> {
+            let range = |rule: &Described| IpRange::builder().cidr_ip(rule.cidr_ipv4().unwrap()).build();
+            let tcp = IpPermission::builder().ip_protocol("tcp").from_port(80).to_port(80);
+            vec![tcp.set_ip_ranges(Some(rules.iter().map(range).collect())).build()]
+        };
+        let group = |id: &str, tags, rules: &[Described]| {
+            let group = DescribedGroup::builder().group_id(id).set_tags(Some(tags));
+            group.set_ip_permissions(Some(permissions(rules))).build()
+        };
+        let groups = [group("sg-own", owned_tags(), &own), group("sg-other", Vec::new(), &other)];
+        let named = |filters: &[Filter], id: &str| filters.iter().any(|filter| filter.values().iter().any(|v| v == id));
+        let [first, second] = groups;
+        [
+            mock!(Client::describe_security_groups)
+                .match_requests(move |input| !named(input.filters(), "sg-other"))
+                .then_output(move || DescribeSecurityGroupsOutput::builder().security_groups(first.clone()).build()),
+            mock!(Client::describe_security_groups)
+                .match_requests(move |input| named(input.filters(), "sg-other"))
+                .then_output(move || DescribeSecurityGroupsOutput::builder().security_groups(second.clone()).build()),
+            mock!(Client::describe_security_group_rules).then_compute_output(move |input| {
+                let rules = if named(input.filters(), "sg-other") { &other } else { &own };
+                DescribeSecurityGroupRulesOutput::builder().set_security_group_rules(Some(rules.clone())).build()
+            }),
+        ]
+    }
+
+    /// A rule of the program, TCP 80 from `10.0.0.0/16`, as it is on record or as it would be made.
+    fn want(group: &str, id: Option<&str>) -> Wanted<SecurityGroupRule> {
+        let peer = PeerArgs::Cidr(dr_core::cidr!("10.0.0.0/16"));
+        let Cx { owner, .. } = cx(&[]);
+        Wanted {
+            address: owner.address,
+            generation: owner.generation,
+            token: owner.token,
+            args: SecurityGroupRuleArgs { group: SecurityGroupId::literal(group), peer, ..prior().args },
+            outputs: id.map(|id| SecurityGroupRuleOutputs { id: SecurityGroupRuleId::literal(id) }),
+        }
+    }
+
+    /// What is found: address and id.
+    async fn read(rules: &[Rule; 3], wanted: &[Wanted<SecurityGroupRule>], lean: bool) -> Vec<(String, String)> {
+        let cx = cx(&rules.iter().collect::<Vec<_>>());
+        if lean {
+            cx.cloud.set_depth(crate::Depth::Lean);
+        }
+        let found = SecurityGroupRule::read(&scan_of(cx), wanted).await.unwrap();
+        found.into_iter().map(|found| (found.address.to_string(), found.outputs.id.to_string())).collect()
+    }
+
+    fn is(address: &str, id: &str) -> (String, String) {
+        (address.to_owned(), id.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_rule_in_a_group_of_somebody_else_is_found_by_its_tags_with_one_call_more() {
+        let other = || vec![from_range("sgr-1", "sg-other", "10.0.0.0/16", &owned_tags())];
+        for lean in [false, true] {
+            let rules = account(Vec::new(), other());
+            let found = read(&rules, &[want("sg-other", Some("sgr-1"))], lean).await;
+            assert_eq!(found, [is("us-east-1/net.thing", "sgr-1")], "{lean}");
+            assert_eq!((rules[1].num_calls(), rules[2].num_calls()), if lean { (1, 0) } else { (0, 2) });
+        }
+        // Not on record, as after a lost answer.
+        let rules = account(Vec::new(), other());
+        assert_eq!(read(&rules, &[want("sg-other", None)], true).await, [is("us-east-1/net.thing", "sgr-1")]);
+    }
+
+    #[tokio::test]
+    async fn what_others_have_in_their_group_is_not_taken_for_a_rule_of_the_program() {
+        let rules = || account(Vec::new(), vec![from_range("sgr-9", "sg-other", "10.0.0.0/16", &[])]);
+        assert_eq!(read(&rules(), &[want("sg-other", None)], false).await, []);
+        // It is the one on record, whose tags somebody took away.
+        let found = read(&rules(), &[want("sg-other", Some("sgr-9"))], false).await;
+        assert_eq!(found, [is("us-east-1/net.thing", "sgr-9")]);
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_somebody_added_is_found_below_its_group() {
+        let wanted = [want("sg-own", Some("sgr-1"))];
+        let own = |more: Option<Described>| {
+            let ours = from_range("sgr-1", "sg-own", "10.0.0.0/16", &owned_tags());
+            std::iter::once(ours).chain(more).collect()
+        };
+        for lean in [false, true] {
+            let rules = account(own(Some(from_range("sgr-9", "sg-own", "0.0.0.0/0", &[]))), Vec::new());
+            let found = read(&rules, &wanted, lean).await;
+            let by_hand = is("us-east-1/net.thing.by_hand[sgr-9]", "sgr-9");
+            assert_eq!(found, [is("us-east-1/net.thing", "sgr-1"), by_hand], "{lean}");
+        }
+        // Nothing is asked for when all is as the program has it.
+        let rules = account(own(None), Vec::new());
+        assert_eq!(read(&rules, &wanted, true).await, [is("us-east-1/net.thing", "sgr-1")]);
+        assert_eq!((rules[1].num_calls(), rules[2].num_calls()), (0, 0));
+        // Another stack's, which is its own to take away.
+        let others = [tag(tags::STACK, "other"), tag(tags::ADDRESS, "us-east-1/x"), tag(tags::GENERATION, "1")];
+        let rules = account(own(Some(from_range("sgr-9", "sg-own", "0.0.0.0/0", &others))), Vec::new());
+        assert_eq!(read(&rules, &wanted, false).await, [is("us-east-1/net.thing", "sgr-1")]);
+    }
+
+    #[test]
+    fn what_aws_gives_a_new_group_is_the_groups_own() {
+        let way_out = |direction, ports, peer| {
+            is_way_out(&SecurityGroupRuleArgs { direction, ports, peer, ..want("sg-own", None).args })
+        };
+        let (everywhere, v6) = (|| PeerArgs::Cidr(dr_core::cidr!("0.0.0.0/0")), || PeerArgs::Other("::/0".to_owned()));
+        assert!(way_out(Direction::Egress, Port::All, everywhere()));
+        assert!(way_out(Direction::Egress, Port::All, v6()));
+        assert!(!way_out(Direction::Ingress, Port::All, everywhere()));
+        assert!(!way_out(Direction::Egress, Port::tcp(80), everywhere()));
     }
 
     #[tokio::test]

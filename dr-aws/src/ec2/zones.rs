@@ -13,9 +13,10 @@ use crate::call::Call as _;
 use crate::ids::ZoneName;
 use crate::read::found_by_key;
 
-/// Zones, by id, in which API Gateway makes no VPC links (API Gateway Developer Guide, "Work with VPC links for HTTP APIs", as of
-/// September 2026).
-const WITHOUT_VPC_LINKS: [&str; 1] = ["use1-az3"];
+/// Zones, by id, in which API Gateway makes no VPC links: those of its regions that the table of "Set up VPC links V2 in API Gateway"
+/// leaves out, <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html>.
+const WITHOUT_VPC_LINKS: [&str; 7] =
+    ["ape1-az1", "apne1-az3", "apne2-az4", "cac1-az4", "euw3-az2", "use1-az3", "usw1-az2"];
 
 /// The availability zones of a region that this account can use, in the order of their names; those that lack a part of the
 /// service that a site needs come last.
@@ -135,11 +136,21 @@ mod tests {
     #[tokio::test]
     async fn a_zone_without_vpc_links_comes_last() {
         let zone = |name: &str, id: &str| AvailabilityZone::builder().zone_name(name).zone_id(id).build();
-        let answer = DescribeAvailabilityZonesOutput::builder().availability_zones(zone("us-east-1a", "use1-az3"));
-        let answer = answer.availability_zones(zone("us-east-1b", "use1-az1")).build();
-        let rule = mock!(aws_sdk_ec2::Client::describe_availability_zones).then_output(move || answer.clone());
-        let scan = Scan { cloud: cx(&[&rule]).cloud, stack: "shop".into(), region: "us-east-1".into() };
-        assert_eq!(look_up(&scan, 1).await.unwrap().ids, ["use1-az1"]);
+        for (without, with) in [
+            ("use1-az3", "use1-az1"),
+            ("usw1-az2", "usw1-az3"),
+            ("euw3-az2", "euw3-az1"),
+            ("cac1-az4", "cac1-az2"),
+            ("apne1-az3", "apne1-az4"),
+            ("apne2-az4", "apne2-az1"),
+            ("ape1-az1", "ape1-az2"),
+        ] {
+            let answer = DescribeAvailabilityZonesOutput::builder().availability_zones(zone("a", without));
+            let answer = answer.availability_zones(zone("b", with)).build();
+            let rule = mock!(aws_sdk_ec2::Client::describe_availability_zones).then_output(move || answer.clone());
+            let scan = Scan { cloud: cx(&[&rule]).cloud, stack: "shop".into(), region: "us-east-1".into() };
+            assert_eq!(look_up(&scan, 2).await.unwrap().ids, [with, without]);
+        }
     }
 
     #[tokio::test]

@@ -9,19 +9,21 @@ use aws_sdk_elasticloadbalancingv2::types::{
     HostHeaderConditionConfig, PathPatternConditionConfig, Rule as Described, RuleCondition, RulePriorityPair,
 };
 use dr_core::{
-    Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region, Resource,
-    Scan, Wanted,
+    Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
+    Resource, Scan, Wanted,
 };
 use futures_util::future::try_join_all;
 
 use super::listener::{forward_to, forwards_to};
-use super::{adopt, found, owners, ownership, sync_tags};
-use crate::Aws;
-use crate::call::{Call as _, GoneOk as _};
+use super::{adopt, found, owners, ownership, sync_tags, tags_of};
+use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{ListenerArn, RuleArn, TargetGroupArn};
 use crate::read::{Promised as _, as_wanted, wanted_as};
+use crate::{Aws, tags};
 
 /// Requests of a listener that go to another target group, by host name or path.
+///
+/// Rules can trade their priorities in one deploy, and a new one can take that of one that goes.
 ///
 /// - Inputs: the listener (replaces); the priority (1 to 50000), host names and paths (five in all, one at least), and the
 ///   group that requests go to, in place.
@@ -93,7 +95,8 @@ impl Lifecycle for ListenerRule {
 
     async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
         let parents: BTreeSet<String> = wanted.iter().map(|want| want.args.listener.to_string()).collect();
-        let rules = try_join_all(parents.iter().map(|parent| of_listener(scan, parent))).await?;
+        let rules = parents.iter().map(|parent| of_listener(&scan.cloud, &scan.region, parent));
+        let rules = try_join_all(rules).await?;
         let arns = rules.iter().flatten().filter_map(|(_, rule)| rule.rule_arn().map(str::to_owned)).collect();
         let owners = owners(scan, wanted, |outputs: &ListenerRuleOutputs| outputs.arn.as_str(), arns).await?;
         let describe = |(listener, rule): &(String, Described)| {
@@ -121,7 +124,10 @@ impl Lifecycle for ListenerRule {
             .set_conditions(Some(conditions(args)))
             .actions(forward_to(args.forward.as_str()))
             .set_tags(Some(ownership(cx)));
-        let answer = request.send().await.call(CALL)?;
+        let answer = match request.send().await.call(CALL) {
+            Err(error) if error.code == IN_USE => return Err(in_the_way(cx, args, error).await?),
+            answer => answer?,
+        };
         let arn = answer.rules().first().and_then(|rule| rule.rule_arn()).promised(CALL, "the rule")?;
         Ok(ListenerRuleOutputs { arn: RuleArn::literal(arn) })
     }
@@ -139,9 +145,10 @@ impl Lifecycle for ListenerRule {
             request.actions(forward_to(args.forward.as_str())).send().await.call("elasticloadbalancing:ModifyRule")?;
         }
         if args.priority != old.priority {
-            let pair = RulePriorityPair::builder().rule_arn(arn).priority(args.priority.into()).build();
-            let request = client.set_rule_priorities().rule_priorities(pair);
-            request.send().await.call("elasticloadbalancing:SetRulePriorities")?;
+            match set_priorities(cx, &[(arn, args.priority)]).await {
+                Err(error) if error.code == IN_USE => trade_places(cx, arn, args, error).await?,
+                answer => answer?,
+            }
         }
         Ok(prior.outputs.clone())
     }
@@ -156,9 +163,68 @@ impl Lifecycle for ListenerRule {
     }
 }
 
+/// Another rule has the priority.
+const IN_USE: &str = "PriorityInUse";
+
+async fn set_priorities(cx: &Cx<Aws>, rules: &[(&str, u16)]) -> Result<(), CloudError> {
+    let pair =
+        |(arn, priority): &(&str, u16)| RulePriorityPair::builder().rule_arn(*arn).priority((*priority).into()).build();
+    let request = cx.cloud.elbv2(&cx.owner.region).set_rule_priorities();
+    let request = request.set_rule_priorities(Some(rules.iter().map(pair).collect()));
+    request.send().await.call("elasticloadbalancing:SetRulePriorities").map(drop)
+}
+
+/// The rule of the listener that has the priority, and whose it is if it is the stack's.
+async fn holder(
+    cx: &Cx<Aws>,
+    rules: &[(String, Described)],
+    priority: u16,
+) -> Result<Option<(String, Option<tags::Owned>)>, CloudError> {
+    let has = |rule: &Described| rule.priority().and_then(|text| text.parse().ok()) == Some(priority);
+    let rule = rules.iter().map(|(_, rule)| rule).find(|rule| has(rule));
+    let Some(arn) = rule.and_then(|rule| rule.rule_arn()).map(str::to_owned) else { return Ok(None) };
+    let tags = tags_of(&cx.cloud, &cx.owner.region, std::slice::from_ref(&arn)).await?.remove(&arn);
+    let owned = tags.and_then(|tags| tags::owned(&cx.owner.stack, tags));
+    Ok(Some((arn, owned)))
+}
+
+/// What it means for a new rule that another has its priority.
+async fn in_the_way(cx: &Cx<Aws>, args: &ListenerRuleArgs, error: CloudError) -> Result<CloudError, CloudError> {
+    let rules = of_listener(&cx.cloud, &cx.owner.region, args.listener.as_str()).await?;
+    Ok(match holder(cx, &rules, args.priority).await? {
+        // It is this one, of a lost answer; or somebody else's.
+        Some((_, Some(owned))) if (&owned.address, owned.generation) == (&cx.owner.address, cx.owner.generation) => {
+            error
+        }
+        Some((_, None)) => error,
+        // One of the stack moves or goes in the same deploy, or has gone by now.
+        Some((_, Some(owned))) => as_class(
+            error.hint(format!("{} has this priority and has to leave it first", owned.address)),
+            Class::Dependency,
+        ),
+        None => as_class(error, Class::Dependency),
+    })
+}
+
+/// Gives the rule its priority and the one that has it, of the same stack, the one that it had: they move in one call, so rules
+/// that trade places do not wait for each other. A third that waits for the priority goes on from there.
+async fn trade_places(cx: &Cx<Aws>, arn: &str, args: &ListenerRuleArgs, error: CloudError) -> Result<(), CloudError> {
+    let rules = of_listener(&cx.cloud, &cx.owner.region, args.listener.as_str()).await?;
+    // Where it is now: another may have moved it since it was read.
+    let mine =
+        rules.iter().find(|(_, rule)| rule.rule_arn() == Some(arn)).and_then(|(_, rule)| rule.priority()?.parse().ok());
+    match (holder(cx, &rules, args.priority).await?, mine) {
+        (Some((holder, _)), _) if holder == arn => Ok(()),
+        (Some((_, None)), _) => Err(as_class(error, Class::Permanent)),
+        (Some((holder, Some(_))), Some(mine)) => set_priorities(cx, &[(arn, args.priority), (&holder, mine)]).await,
+        // It has left by now.
+        _ => Err(error),
+    }
+}
+
 /// The rules of a listener without the one that is its default action.
-async fn of_listener(scan: &Scan<Aws>, arn: &str) -> Result<Vec<(String, Described)>, CloudError> {
-    let items = scan.cloud.elbv2(&scan.region).describe_rules().listener_arn(arn).into_paginator().items().send();
+async fn of_listener(cloud: &Aws, region: &str, arn: &str) -> Result<Vec<(String, Described)>, CloudError> {
+    let items = cloud.elbv2(region).describe_rules().listener_arn(arn).into_paginator().items().send();
     let rules = items.collect::<Result<Vec<_>, _>>().await.call("elasticloadbalancing:DescribeRules").gone_ok()?;
     let rules = rules.unwrap_or_default().into_iter().filter(|rule| rule.is_default() != Some(true));
     Ok(rules.map(|rule| (arn.to_owned(), rule)).collect())
@@ -200,13 +266,17 @@ fn paths(rule: &Described) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use aws_sdk_elasticloadbalancingv2::Client;
+    use aws_sdk_elasticloadbalancingv2::operation::describe_rules::DescribeRulesOutput;
     use aws_sdk_elasticloadbalancingv2::operation::describe_tags::DescribeTagsOutput;
+    use aws_sdk_elasticloadbalancingv2::operation::set_rule_priorities::{
+        SetRulePrioritiesInput, SetRulePrioritiesOutput,
+    };
     use aws_sdk_elasticloadbalancingv2::types::TagDescription;
-    use aws_smithy_mocks::mock;
-    use dr_core::Class;
+    use aws_smithy_mocks::{Rule, mock};
+    use dr_core::Owner;
 
     use super::*;
-    use crate::testing::{cx, outcome, refused};
+    use crate::testing::{cx, cx_at, outcome, refused};
 
     fn prior() -> Prior<ListenerRule> {
         let args = ListenerRuleArgs {
@@ -220,9 +290,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_priority_that_is_taken_is_looked_at_and_a_new_group_waited_for() {
+    async fn a_new_group_is_waited_for() {
         for (code, class) in [
-            ("PriorityInUse", Class::Exists),
             ("TargetGroupNotFound", Class::Eventual),
             ("ListenerNotFound", Class::Eventual),
             ("TooManyRules", Class::Permanent),
@@ -232,18 +301,88 @@ mod tests {
         }
     }
 
-    /// Two rules that move up in one deploy: the second has to leave its place first.
-    #[tokio::test]
-    async fn a_rule_that_moves_waits_for_the_one_that_is_there() {
-        let owned = mock!(Client::describe_tags).then_output(|| {
-            let description = TagDescription::builder().resource_arn("arn:r").set_tags(Some(ownership(&cx(&[]))));
-            DescribeTagsOutput::builder().tag_descriptions(description.build()).build()
+    /// The listener: `arn:r` has 10, and `arn:holder`, whose owner is given, has 20.
+    fn listener(holder: Option<Owner>) -> [Rule; 2] {
+        let rule = |arn: &str, priority: &str| Described::builder().rule_arn(arn).priority(priority).build();
+        let rules = [rule("arn:r", "10"), rule("arn:holder", "20")];
+        let listed = mock!(Client::describe_rules)
+            .then_output(move || DescribeRulesOutput::builder().set_rules(Some(rules.to_vec())).build());
+        let tags = mock!(Client::describe_tags).then_compute_output(move |input| {
+            let of = |arn: &String| {
+                let owner = if arn == "arn:r" { Some(cx(&[]).owner) } else { holder.clone() };
+                let tags = owner.map(|owner| super::super::sdk_tags(tags::ownership(&owner)));
+                TagDescription::builder().resource_arn(arn).set_tags(tags).build()
+            };
+            DescribeTagsOutput::builder()
+                .set_tag_descriptions(Some(input.resource_arns().iter().map(of).collect()))
+                .build()
         });
+        [listed, tags]
+    }
+
+    fn neighbour() -> Owner {
+        cx_at("us-east-1/net.other", &[]).owner
+    }
+
+    fn at(priority: u16) -> ListenerRuleArgs {
+        ListenerRuleArgs { priority, ..prior().args }
+    }
+
+    #[tokio::test]
+    async fn a_new_rule_waits_for_one_of_the_stack_to_leave_its_priority() {
+        for (holder, class) in [
+            // Somebody else's, or this one of a lost answer: the engine looks.
+            (None, Class::Exists),
+            (Some(cx(&[]).owner), Class::Exists),
+            (Some(neighbour()), Class::Dependency),
+            // The one that it replaces.
+            (Some(Owner { generation: 7, ..cx(&[]).owner }), Class::Dependency),
+        ] {
+            let taken = refused(mock!(Client::create_rule), "PriorityInUse", "");
+            let [listed, tags] = listener(holder.clone());
+            let answer = ListenerRule::create(&cx(&[&taken, &listed, &tags]), &at(20)).await;
+            assert_eq!(outcome(answer), Err(class), "{holder:?}");
+        }
+        // It has left meanwhile.
+        let taken = refused(mock!(Client::create_rule), "PriorityInUse", "");
+        let [listed, tags] = listener(None);
+        let answer = ListenerRule::create(&cx(&[&taken, &listed, &tags]), &at(30)).await;
+        assert_eq!(outcome(answer), Err(Class::Dependency));
+    }
+
+    /// One call for both: each of two that trade places would wait for the other.
+    #[tokio::test]
+    async fn rules_of_the_stack_trade_places_in_one_call() {
+        let taken = refused(
+            mock!(Client::set_rule_priorities).match_requests(|input| input.rule_priorities().len() == 1),
+            "PriorityInUse",
+            "",
+        );
+        let both = |input: &SetRulePrioritiesInput| {
+            let pairs = input.rule_priorities().iter().map(|pair| (pair.rule_arn().unwrap(), pair.priority().unwrap()));
+            pairs.collect::<Vec<_>>() == [("arn:r", 20), ("arn:holder", 10)]
+        };
+        let traded = mock!(Client::set_rule_priorities)
+            .match_requests(both)
+            .then_output(|| SetRulePrioritiesOutput::builder().build());
+        let [listed, tags] = listener(Some(neighbour()));
+        // What it had is read: another rule of a ring may have moved it since the plan.
+        let prior = Prior { args: at(15), ..prior() };
+        let answer = ListenerRule::update(&cx(&[&taken, &traded, &listed, &tags]), &prior, &at(20)).await;
+        assert_eq!((outcome(answer), traded.num_calls()), (Ok(()), 1));
+    }
+
+    #[tokio::test]
+    async fn a_rule_that_moves_does_not_move_what_is_not_the_stacks() {
         let taken = refused(mock!(Client::set_rule_priorities), "PriorityInUse", "");
-        let args = ListenerRuleArgs { priority: 20, ..prior().args };
-        let error = ListenerRule::update(&cx(&[&owned, &taken]), &prior(), &args).await.unwrap_err();
-        assert_eq!(error.class, Class::Dependency);
+        let [listed, tags] = listener(None);
+        let error = ListenerRule::update(&cx(&[&taken, &listed, &tags]), &prior(), &at(20)).await.unwrap_err();
+        assert_eq!(error.class, Class::Permanent);
         assert!(error.hint.unwrap().contains("a free number"));
+        // It has left meanwhile: again.
+        let [listed, tags] = listener(None);
+        let answer = ListenerRule::update(&cx(&[&taken, &listed, &tags]), &prior(), &at(30)).await;
+        assert_eq!(outcome(answer), Err(Class::Dependency));
     }
 
     #[tokio::test]

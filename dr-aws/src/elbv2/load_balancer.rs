@@ -37,6 +37,7 @@ use crate::{Aws, names};
 )]
 pub struct LoadBalancer<R: Region = Anywhere> {
     /// Where it stands, one subnet in each zone.
+    #[input(holds)]
     subnets: Vec<Input<SubnetId<R>>>,
     /// The firewalls around it.
     groups: Vec<Input<SecurityGroupId<R>>>,

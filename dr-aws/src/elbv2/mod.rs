@@ -129,8 +129,7 @@ fn sdk_tags(tags: BTreeMap<String, String>) -> Vec<Tag> {
 /// Brings the tags of an object to those of its owner.
 async fn sync_tags(cx: &Cx<Aws>, arn: &str) -> Result<(), CloudError> {
     let present = tags_of(&cx.cloud, &cx.owner.region, &[arn.to_owned()]).await?.remove(arn).unwrap_or_default();
-    let (mut wanted, surplus) = tags::changes(&cx.owner, &present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, &present);
     write_tags(cx, arn, wanted).await?;
     if !surplus.is_empty() {
         let request = cx.cloud.elbv2(&cx.owner.region).remove_tags().resource_arns(arn).set_tag_keys(Some(surplus));

@@ -48,7 +48,6 @@ fn tag_map(tags: &[Tag]) -> BTreeMap<String, String> {
 /// What to write and what to take away so that the tags are those of the owner; `None` for nothing.
 fn tag_changes(cx: &Cx<Aws>, present: &[Tag]) -> (Option<Vec<Tag>>, Option<Vec<String>>) {
     let present = tag_map(present);
-    let (mut wanted, surplus) = tags::changes(&cx.owner, &present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, &present);
     ((!wanted.is_empty()).then(|| sdk_tags(wanted)), (!surplus.is_empty()).then_some(surplus))
 }

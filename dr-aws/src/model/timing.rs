@@ -10,8 +10,9 @@
 //! 5. **Stuck requests**: the last request on the old path waits for CloudFront's timeouts.
 //! 6. **Cached errors**: CloudFront repeats an error to GET and HEAD requests for a while.
 //!
-//! [`Prediction::dns`] is the sum of the first three, [`Prediction::user`] of all six. What an operator decides, what has to be
-//! started or promoted comes on top, in rows of its own ([`Failover::with_extra`]).
+//! [`Prediction::dns`] is the sum of the first three, [`Prediction::user`] of all six. A request over a connection from before the
+//! failure may hang for longer than all of them together; then its end is the worst case ([`Prediction::kept_request`]). What an
+//! operator decides, what has to be started or promoted comes on top, in rows of its own ([`Failover::with_extra`]).
 //!
 //! The rule of thumb *interval × threshold + TTL* is printed as `nominal`. It is not a bound in either direction.
 //!
@@ -208,6 +209,9 @@ pub struct Path {
     pub keepalive_s: f64,
     /// Longest wait of the last request that took the old path.
     pub stuck_request_s: f64,
+    /// Longest wait of a request over a connection that was kept from before the failure, where it is longer than
+    /// `stuck_request_s`. Such a request begins while connections are kept, so it runs beside the other stages and adds to none.
+    pub kept_request_s: f64,
     /// How long an error is repeated from the cache.
     pub error_cache_s: f64,
 }
@@ -299,7 +303,11 @@ impl Failover {
             (Term::StuckRequest, Span::new(0.0, 0.0, path.stuck_request_s)),
             (Term::ErrorCache, Span::new(0.0, path.error_cache_s / 2.0, path.error_cache_s)),
         ];
-        Ok(self.prediction(detection, span, &after, self.extra.clone()))
+        // Its error is cached as well.
+        let kept_s = path.keepalive_s + path.kept_request_s + path.error_cache_s;
+        let kept = Stage { term: Term::KeptRequest, span: Span::new(0.0, 0.0, kept_s) };
+        let kept_request = (path.kept_request_s > 0.0).then_some(kept);
+        Ok(Prediction { kept_request, ..self.prediction(detection, span, &after, self.extra.clone()) })
     }
 
     /// Time from the end of the incident until users are served by the primary again.
@@ -339,7 +347,12 @@ impl Failover {
     /// [`Infeasible`] if no TTL does.
     pub fn largest_ttl(&self, incident: impl Into<Incident>, target_s: f64) -> Result<f64, Infeasible> {
         let path = Path { ttl_s: 0.0, resolver_floor_s: 0.0, ..self.path };
-        let rest_s = Self { path, ..self.clone() }.predict(incident)?.overall().worst_s;
+        let rest = Self { path, ..self.clone() }.predict(incident)?;
+        if let Some(Stage { span, .. }) = rest.kept_request.as_ref().filter(|kept| kept.span.worst_s > target_s) {
+            let rest_s = span.worst_s;
+            return Err(Infeasible::AtAnyTtl { target_s, rest_s, short_by_s: rest_s - target_s });
+        }
+        let rest_s = rest.sum(rest.stages.iter().chain(&rest.extra)).worst_s;
         let (ttl_s, floor_s) = (target_s - rest_s, self.path.resolver_floor_s);
         if floor_s > ttl_s.max(0.0) {
             return Err(Infeasible::ResolverFloor { target_s, rest_s, floor_s });
@@ -362,7 +375,7 @@ impl Failover {
             }
             Detection::CloudWatch { .. } => None,
         };
-        Prediction { stages, extra, nominal_s }
+        Prediction { stages, extra, kept_request: None, nominal_s }
     }
 
     /// The detection and the number of checkers that notice the incident, unless there is a reason to refuse.
@@ -413,6 +426,7 @@ impl Failover {
             ("resolver_floor_s", path.resolver_floor_s),
             ("keepalive_s", path.keepalive_s),
             ("stuck_request_s", path.stuck_request_s),
+            ("kept_request_s", path.kept_request_s),
             ("error_cache_s", path.error_cache_s),
         ];
         let fixed = [("probe", probe), ("publish_s", assumptions.publish_s), ("ingestion_s", assumptions.ingestion_s)];
@@ -447,6 +461,9 @@ pub enum Term {
     StuckRequest,
     /// Until the last cached error has expired.
     ErrorCache,
+    /// Until the last request over a connection from before the failure has ended, and its error has left the cache. It runs
+    /// beside the other stages.
+    KeptRequest,
     /// Something outside DNS, in the words of who added it.
     Extra(String),
 }
@@ -461,6 +478,7 @@ impl Term {
             Self::KeepAlive => "keep-alive",
             Self::StuckRequest => "stuck request",
             Self::ErrorCache => "cached error",
+            Self::KeptRequest => "or kept connection",
             Self::Extra(what) => what,
         }
     }
@@ -475,7 +493,7 @@ impl Term {
             Self::CachedAnswer => {
                 "https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-basic.html"
             }
-            Self::KeepAlive | Self::StuckRequest => {
+            Self::KeepAlive | Self::StuckRequest | Self::KeptRequest => {
                 "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DownloadDistValuesOrigin.html"
             }
             Self::ErrorCache => {
@@ -502,6 +520,9 @@ pub struct Prediction {
     pub stages: Vec<Stage>,
     /// What was added by [`Failover::with_extra`].
     pub extra: Vec<Stage>,
+    /// What runs beside the stages: the worst case is no shorter than this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_request: Option<Stage>,
     nominal_s: Option<f64>,
 }
 
@@ -514,18 +535,32 @@ impl Prediction {
 
     /// Until the last user is served by the other region, without the extra stages.
     pub fn user(&self) -> Band {
-        self.sum(&self.stages)
+        self.with_kept(self.sum(&self.stages))
     }
 
     /// [`user`](Self::user) and the extra stages, one after the other.
     pub fn overall(&self) -> Band {
-        self.sum(self.stages.iter().chain(&self.extra))
+        self.with_kept(self.sum(self.stages.iter().chain(&self.extra)))
     }
 
-    /// The stage with the longest worst case: the one to shorten first.
+    /// The stage with the longest worst case, or what is longer than all of them together: what to shorten first.
     pub fn dominant(&self) -> &Stage {
+        if let Some(kept) = self.deciding() {
+            return kept;
+        }
         let rows = self.stages.iter().chain(&self.extra);
         rows.max_by(|a, b| a.span.worst_s.total_cmp(&b.span.worst_s)).expect("a prediction starts with its detection")
+    }
+
+    /// What runs beside the stages, where it takes longer than they do.
+    fn deciding(&self) -> Option<&Stage> {
+        let stages_s = self.sum(self.stages.iter().chain(&self.extra)).worst_s;
+        self.kept_request.as_ref().filter(|kept| kept.span.worst_s > stages_s)
+    }
+
+    fn with_kept(&self, band: Band) -> Band {
+        let kept_s = self.kept_request.as_ref().map_or(0.0, |kept| kept.span.worst_s);
+        Band { worst_s: band.worst_s.max(kept_s), ..band }
     }
 
     fn sum<'a>(&self, stages: impl IntoIterator<Item = &'a Stage>) -> Band {
@@ -538,7 +573,7 @@ impl Prediction {
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:<24}{:>9}{:>9}{:>9}", "seconds", "best", "typical", "worst")?;
-        for Stage { term, span } in self.stages.iter().chain(&self.extra) {
+        for Stage { term, span } in self.stages.iter().chain(&self.extra).chain(self.deciding()) {
             let Span { best_s, typical_s, worst_s } = span;
             writeln!(f, "{:<24}{best_s:>9.1}{typical_s:>9.1}{worst_s:>9.1}", term.label())?;
         }

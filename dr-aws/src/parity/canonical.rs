@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dr_core::{Cidr, Node, State, Status, Value};
+use dr_core::{Node, State, Status, Value};
 
 use super::pairing::Twins;
 use crate::checks::view::first;
@@ -195,11 +195,29 @@ impl Words<'_, '_> {
             return owner;
         }
         let Some(side) = self.own else { return text.to_owned() };
-        if text.parse::<Cidr>().is_ok()
-            && let Some(what) = self.ranges[side].get(text)
-        {
-            return what.clone();
+        let text = text.replace(&self.twins.regions[side], "‹region›");
+        match self.ranges[side].get(&text) {
+            Some(what) => what.clone(),
+            None => with_named(&text, &self.ranges[side]),
         }
-        text.replace(&self.twins.regions[side], "‹region›")
     }
+}
+
+/// A text, a boot script for example, with ranges named by what they are of.
+fn with_named(text: &str, ranges: &BTreeMap<String, String>) -> String {
+    let mut named = String::new();
+    let mut rest = text;
+    // Ranges begin with a digit and end with one: `10.0.0.0/16` is in no `110.0.0.0/16`, and `10.0.0.0/1` not in it.
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        let (before, from) = rest.split_at(at);
+        let number = from.find(|c: char| !matches!(c, '0'..='9' | '.' | '/')).unwrap_or(from.len());
+        let word = from[..number].trim_end_matches(['.', '/']);
+        named.push_str(before);
+        match ranges.get(word) {
+            Some(what) => named.extend(["‹", what, "›"]),
+            None => named.push_str(word),
+        }
+        rest = &from[word.len()..];
+    }
+    named + rest
 }

@@ -367,39 +367,46 @@ fn missing(twins: &Twins<'_>, facts: &Facts<'_>, alone: &Alone<'_>, found: &mut 
     found.differences.push(difference);
 }
 
-/// What stands in one region by its role: what only CloudFront or Route 53 uses, which is at home in us-east-1, and the standby's
-/// own alarms, which are to work without the primary.
+/// What stands in one region by its role: what only CloudFront or Route 53 uses or publishes, which is at home in us-east-1, and
+/// the standby's own alarms, which are to work without the primary.
 fn excused(twins: &Twins<'_>, alone: &Alone<'_>) -> bool {
     let graph = twins.graph;
-    let users = |node: &Node| graph.dependents(node.address.as_str()).map(|(user, _)| user).collect::<Vec<_>>();
+    let view = View { graph };
     let node = alone.node;
-    let edge = |issued: &Node| {
-        let users = users(issued);
-        !users.is_empty() && users.iter().all(|user| user.schema.type_name == "aws.cloudfront.distribution")
+    let is_alarm = |node: &&Node| node.schema.type_name == "aws.cloudwatch.alarm";
+    let users = |node: &Node| graph.dependents(node.address.as_str()).map(|(user, _)| user).collect::<Vec<_>>();
+    // An alarm before it expires says nothing about what a certificate is for.
+    let edge_certificate = |issued: &Node| {
+        let mut users = users(issued).into_iter().filter(|user| !is_alarm(user)).peekable();
+        users.peek().is_some() && users.all(|user| user.schema.type_name == "aws.cloudfront.distribution")
     };
-    let of_route53 = |alarm: &Node| alarm.inputs["namespace"] == "AWS/Route53";
-    let second_chain = alone.side == 1 && !twins.both_serve;
+    let edge_request = |request: &Node| {
+        let users = users(request).into_iter().filter(|user| user.schema.type_name == "aws.acm.issued_certificate");
+        let mut issued = users.peekable();
+        issued.peek().is_some() && issued.all(edge_certificate)
+    };
+    let edge = |node: &Node| match node.schema.type_name {
+        "aws.acm.issued_certificate" => edge_certificate(node),
+        "aws.acm.certificate" => edge_request(node),
+        _ => false,
+    };
+    let global_alarm = |alarm: &Node| {
+        let dimensions = alarm.inputs["dimensions"].as_array().into_iter().flatten();
+        let mut of = dimensions.filter_map(|dimension| view.node(&dimension["value"]));
+        matches!(alarm.inputs["namespace"].as_str(), Some("AWS/CloudFront" | "AWS/Route53"))
+            || of.any(|node| node.address.region() == "global" || edge(node))
+    };
+    // Where both serve there is no standby, and only the parts of a construct without a twin are by its role there.
+    let second_chain = if twins.both_serve { !alone.in_pair } else { alone.side == 1 };
     let topic = |topic: &Node| {
-        let users = users(topic);
-        let mut alarms = users.iter().filter(|user| user.schema.type_name == "aws.cloudwatch.alarm").peekable();
-        alarms.peek().is_some() && alarms.all(|alarm| of_route53(alarm))
+        let mut alarms = users(topic).into_iter().filter(is_alarm).peekable();
+        alarms.peek().is_some() && alarms.all(global_alarm)
     };
     match node.schema.type_name {
-        "aws.acm.issued_certificate" => edge(node),
-        "aws.acm.certificate" => {
-            let users = users(node);
-            let mut issued =
-                users.iter().filter(|user| user.schema.type_name == "aws.acm.issued_certificate").peekable();
-            issued.peek().is_some() && issued.all(|issued| edge(issued))
-        }
-        "aws.cloudwatch.alarm" => of_route53(node) || second_chain,
-        "aws.sns.topic" => topic(node) || second_chain,
-        "aws.sns.subscription" => {
-            let of =
-                crate::checks::view::first(&node.inputs["topic"]).and_then(|reference| graph.get(reference.address));
-            of.is_some_and(topic) || second_chain
-        }
-        _ => false,
+        "aws.cloudwatch.alarm" => second_chain || global_alarm(node),
+        "aws.sns.topic" => second_chain || topic(node),
+        "aws.sns.subscription" => second_chain || view.node(&node.inputs["topic"]).is_some_and(topic),
+        _ => edge(node),
     }
 }
 

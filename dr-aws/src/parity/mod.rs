@@ -41,10 +41,15 @@
 //!
 //! What is not in the table, a type of your own for example, has to match.
 //!
+//! A program accepts a difference by a waiver with the id of its rule ([`Difference::rule`]) on the resource at
+//! [`Difference::address`], or on the scope around it: `standby-capacity` for what is scaled, `region-literal-leak` for what is
+//! forbidden, `standby-created-on-demand` for an API or load balancer that is missing, `apigw-domain-name-twin` for the name of an
+//! API domain, `apigw-route-parity` for anything else of API Gateway, `parity-must-match` for the rest.
+//!
 //! # What is not seen
 //! Whether an idle VPC link is inactive (it is reported as existing), quotas, and the age of images: no resource of this crate
-//! reads them. Rules of a security group are resources of their own: one that somebody added by hand and that no rule of the program
-//! equals is read with none of them and seen by nobody, `drift` included. The entries of a network ACL are seen, each of them.
+//! reads them. A rule that somebody added to a security group by hand is seen as a resource below the group,
+//! `<group>.by_hand[sgr-…]`, and the entries of a network ACL each.
 
 mod canonical;
 mod compare;
@@ -157,6 +162,20 @@ impl Difference {
     #[must_use]
     pub fn address(&self) -> Option<&Address> {
         self.standby.as_ref().or(self.primary.as_ref())
+    }
+
+    /// The id of the [rule](crate::checks#rules) that speaks of it. A waiver with this id accepts it, and one with another id
+    /// does not.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        match (self.class, self.type_name.as_str(), self.attribute.as_deref()) {
+            (Class::Missing, of, _) if table::BEFOREHAND.contains(&of) => "standby-created-on-demand",
+            (Class::Forbidden, ..) => "region-literal-leak",
+            (Class::Scaled, ..) => "standby-capacity",
+            (_, "aws.apigatewayv2.domain", Some("name")) => "apigw-domain-name-twin",
+            (_, of, _) if of.starts_with("aws.apigatewayv2.") => "apigw-route-parity",
+            _ => "parity-must-match",
+        }
     }
 
     /// Whether two differences are of the same twins and the same attribute, whatever the values.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dr_core::{Address, Graph, Node};
 
-use crate::checks::view::{View, policy, role};
+use crate::checks::view::{View, policy};
 
 /// Constructs are twins when they share this much of their parts.
 const ALIKE: f64 = 0.5;
@@ -173,19 +173,8 @@ impl<'g> Twins<'g> {
 
 /// The labels of primary and standby, and whether both serve at once.
 fn sides(view: View<'_>) -> Option<([String; 2], bool)> {
-    for answers in view.answers() {
-        let regional = |record| view.answered_by(record).filter(|node| node.address.region() != "global");
-        let of = |wanted: &str| answers.records.iter().find(|record| role(record) == Some(wanted)).copied();
-        let (one, two, both) = match (of("primary"), of("secondary"), answers.records.as_slice()) {
-            (Some(primary), Some(secondary), _) => (primary, secondary, false),
-            (None, None, [one, two]) if policy(one) != "simple" => (*one, *two, true),
-            _ => continue,
-        };
-        if let (Some(one), Some(two)) = (regional(one), regional(two))
-            && one.address.region() != two.address.region()
-        {
-            return Some(([one, two].map(|node| node.address.region().to_owned()), both));
-        }
+    if let Some(choice) = view.choices().next() {
+        return Some((choice.sites.map(|site| site.address.region().to_owned()), choice.both_serve));
     }
     let mut labels: Vec<(&str, usize)> = Vec::new();
     for node in view.graph.nodes().filter(|node| node.address.region() != "global") {

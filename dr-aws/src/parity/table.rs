@@ -120,6 +120,15 @@ pub(super) const REPLICAS: &[&str] = &[
     "aws.elbv2.target_registration",
 ];
 
+/// What cannot be made while it is needed: load balancers and APIs need the control plane of DNS.
+pub(super) const BEFOREHAND: &[&str] = &[
+    "aws.apigatewayv2.domain",
+    "aws.apigatewayv2.http_api",
+    "aws.apigatewayv2.mapping",
+    "aws.apigatewayv2.vpc_link",
+    "aws.elbv2.load_balancer",
+];
+
 /// What stops or diverts requests in the standby alone.
 pub(super) const DIVERTS: &[&str] = &["aws.ec2.network_acl", "aws.elbv2.listener_rule"];
 

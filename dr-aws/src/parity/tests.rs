@@ -5,12 +5,15 @@ mod cases;
 use dr_core::{Global, Node, Region, Scope, Severity, Stack, cidr};
 
 use super::{Class, of_program};
+use crate::cloudfront::{Distribution, Origin};
+use crate::cloudwatch::Alarm;
 use crate::constructs::{
     Edge, FailoverPair, LatencyGroup, Notifier, SecureApi, Site, SiteHandle, ValidatedCertificate,
 };
 use crate::ec2::{AclEntry, Direction, NetworkAcl, Port};
 use crate::regions::{Primary, Standby, UsEast1, UsWest2};
 use crate::route53::HostedZone;
+use crate::sns::{Subscription, Topic};
 
 /// A network ACL around the private subnets that lets in what is asked and out what is answered.
 fn filter<R: Region>(scope: &Scope<'_, R>, site: &SiteHandle<R>) {
@@ -78,6 +81,47 @@ fn roles_name_the_sides_and_one_region_has_no_twin() {
     assert!(of_program(&alone).is_none());
 }
 
+/// What CloudFront publishes and uses is in us-east-1, whichever region is the primary.
+#[test]
+fn what_watches_the_edge_stands_in_one_region_only() {
+    let stack: Stack = Stack::build("shop", |stack| {
+        let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
+        let zone = global.add("zone", HostedZone::new("example.com"));
+        let name = "origin.example.com";
+        let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
+        let second = certificate.also_in(&west);
+        let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
+        let standby = west.add("standby", Site::new(SecureApi::new(cidr!("10.1.0.0/16")), name, second));
+        global.add("origin", FailoverPair::new(name, zone.id, &primary, &standby));
+        // In a construct that has a twin, what has none is an error.
+        let (here, there) = (east.scope("watch"), west.scope("watch"));
+        for errors in 1..12 {
+            here.add(("api", errors), Alarm::on_api_errors(primary.service.api.id, errors));
+            there.add(("api", errors), Alarm::on_api_errors(standby.service.api.id, errors));
+        }
+        let viewers = ValidatedCertificate::new("www.example.com", zone.id).request("viewers", &global, &here);
+        let origin = Origin::new(name);
+        let distribution = Distribution::new(origin).aliases(["www.example.com"], viewers.arn);
+        let distribution = global.add("distribution", distribution);
+        let topic = here.add("topic", Topic::new());
+        here.add("email", Subscription::email(topic.arn, "oncall@example.com"));
+        let id = distribution.id.text();
+        here.add(
+            "errors",
+            Alarm::new("AWS/CloudFront", "5xxErrorRate").dimension("DistributionId", id).notify(topic.arn),
+        );
+        here.add("canary", Alarm::new("Shop/Edge", "Failed").dimension("DistributionId", id).notify(topic.arn));
+        let expiry = |arn| Alarm::new("AWS/CertificateManager", "DaysToExpiry").dimension("CertificateArn", arn);
+        here.add("expiry", expiry(viewers.arn.text()).notify(topic.arn));
+        // This one is about the site, and the standby has none.
+        here.add("site", expiry(certificate.arn.text()));
+    })
+    .unwrap();
+    let found = of_program(&stack).unwrap().differences;
+    let told: Vec<_> = found.iter().map(|it| (it.severity, it.address().unwrap().as_str())).collect();
+    assert_eq!(told, [(Severity::Error, "us-east-1/watch.site")], "{found:#?}");
+}
+
 #[test]
 fn where_both_regions_serve_neither_is_the_standby() {
     let stack: Stack = Stack::build("shop", |stack| {
@@ -89,6 +133,7 @@ fn where_both_regions_serve_neither_is_the_standby() {
         let two = SecureApi::new(cidr!("10.1.0.0/16"));
         let two = west.add("two", Site::new(two, name, certificate.also_in(&west)));
         global.add("name", LatencyGroup::new(name, zone.id, &one, &two));
+        global.add("notifier", Notifier::new(&one, &two).email("oncall@example.com"));
     })
     .unwrap();
     let parity = of_program(&stack).unwrap();

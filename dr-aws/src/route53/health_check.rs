@@ -7,12 +7,12 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_route53::types::{
-    AlarmIdentifier, CloudWatchRegion, HealthCheck as SeenCheck, HealthCheckConfig, HealthCheckRegion, HealthCheckType,
-    InsufficientDataHealthStatus, ResettableElementName, TagResourceType,
+    AlarmIdentifier, CloudWatchAlarmConfiguration, CloudWatchRegion, HealthCheck as SeenCheck, HealthCheckConfig,
+    HealthCheckRegion, HealthCheckType, InsufficientDataHealthStatus, ResettableElementName, TagResourceType,
 };
 use dr_core::{
-    Class, CloudError, Cx, Found, Global, Health, Input, IntoInput, Lifecycle, Output, Outputs, Prior, Problems,
-    Region, Resource, Scan, Settled, Wanted,
+    Class, CloudError, Cx, Found, Global, Health, Input, Inputs, IntoInput, Lifecycle, Outputs, Prior, Problems,
+    Resource, Scan, Settled, Wanted,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ use super::name::same;
 use super::{read_tags, reference, reference_prefix, sync_tags, write_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
-use crate::ids::{AlarmArn, HealthCheckId};
+use crate::ids::HealthCheckId;
 use crate::read::{Promised as _, as_wanted, wanted_as};
 use crate::tags;
 
@@ -89,6 +89,10 @@ pub struct HealthCheck {
     healthy_children: Option<u32>,
     /// The ARN of the alarm that decides.
     alarm: Option<Input<String>>,
+    /// What Route 53 has of that alarm: it copies it with each creation and update of the check, and a change of the alarm alone
+    /// does not reach it.
+    #[input(nested, accepted)]
+    alarm_settings: Option<AlarmSettings>,
     /// What to think while that alarm has too little data.
     insufficient_data: Option<InsufficientData>,
     /// Healthy counts as unhealthy and the other way round.
@@ -117,6 +121,28 @@ pub enum HealthCheckKind {
     CloudwatchMetric,
     /// A routing control of Application Recovery Controller: only ever read.
     RecoveryControl,
+}
+
+/// What a health check copies of an alarm, in the words of CloudWatch.
+#[derive(Debug, Clone, Inputs)]
+#[non_exhaustive]
+pub struct AlarmSettings {
+    /// `AWS/ApiGateway`
+    pub(crate) namespace: String,
+    /// `5xx`
+    pub(crate) metric: String,
+    /// What the metric is of, by name.
+    pub(crate) dimensions: BTreeMap<String, Input<String>>,
+    /// `Sum`
+    pub(crate) statistic: String,
+    /// The length of a period, in seconds.
+    pub(crate) period_s: u32,
+    /// How many periods are looked at.
+    pub(crate) periods: u32,
+    /// `GreaterThanThreshold`
+    pub(crate) comparison: String,
+    /// With what the number is compared.
+    pub(crate) threshold: f64,
 }
 
 /// What to think while an alarm has too little data.
@@ -170,11 +196,19 @@ impl HealthCheck {
 
     /// Healthy while the data of an alarm is; put the alarm into the standby's region, so that it survives the primary's.
     ///
-    /// Route 53 follows the metric and not the alarm's state: one metric, standard resolution, no expressions.
+    /// Give it the alarm and its ARN: `HealthCheck::on_alarm(&alarm, west.add("slow", alarm.clone()).arn, …)`. Route 53 follows the
+    /// metric and not the alarm's state (one metric, standard resolution, no expressions), by a copy of the alarm's settings that it
+    /// makes when the check is made or updated: a change of the alarm is a change of the check as well.
+    #[cfg(feature = "cloudwatch")]
     #[must_use]
-    pub fn on_alarm<Q: Region>(alarm: Output<AlarmArn<Q>>, insufficient_data: InsufficientData) -> Self {
+    pub fn on_alarm<Q: dr_core::Region>(
+        alarm: &crate::cloudwatch::Alarm<Q>,
+        arn: dr_core::Output<crate::ids::AlarmArn<Q>>,
+        insufficient_data: InsufficientData,
+    ) -> Self {
         HealthCheck {
-            alarm: Some(alarm.text().into_input()),
+            alarm: Some(arn.text().into_input()),
+            alarm_settings: Some(alarm.settings()),
             insufficient_data: Some(insufficient_data),
             ..Self::of(HealthCheckKind::CloudwatchMetric)
         }
@@ -195,6 +229,7 @@ impl HealthCheck {
             children: Vec::new(),
             healthy_children: None,
             alarm: None,
+            alarm_settings: None,
             insufficient_data: None,
             inverted: false,
             disabled: false,
@@ -423,8 +458,28 @@ fn config(args: &HealthCheckArgs) -> Result<HealthCheckConfig, CloudError> {
     Ok(config.build().expect("the type is set"))
 }
 
-/// The arguments as Route 53 has them, in the wanted spelling where they mean the same.
-fn observed(wanted: Option<&HealthCheckArgs>, seen: &HealthCheckConfig) -> HealthCheckArgs {
+/// The copy of an alarm.
+fn settings(seen: &CloudWatchAlarmConfiguration) -> AlarmSettingsArgs {
+    let dimension = |one: &aws_sdk_route53::types::Dimension| (one.name().to_owned(), one.value().to_owned());
+    AlarmSettingsArgs {
+        namespace: seen.namespace().to_owned(),
+        metric: seen.metric_name().to_owned(),
+        dimensions: seen.dimensions().iter().map(dimension).collect(),
+        statistic: seen.statistic().as_str().to_owned(),
+        period_s: u32::try_from(seen.period()).unwrap_or_default(),
+        periods: u32::try_from(seen.evaluation_periods()).unwrap_or_default(),
+        comparison: seen.comparison_operator().as_str().to_owned(),
+        threshold: seen.threshold(),
+    }
+}
+
+/// The arguments as Route 53 has them, in the wanted spelling where they mean the same; and its copy of the alarm, the wanted one
+/// when it does not show any.
+fn observed(
+    wanted: Option<&HealthCheckArgs>,
+    seen: &HealthCheckConfig,
+    copy: Option<&CloudWatchAlarmConfiguration>,
+) -> HealthCheckArgs {
     let kind = HealthCheckKind::ALL.into_iter().find(|kind| kind.model() == *seen.r#type());
     let kind = kind.unwrap_or(HealthCheckKind::RecoveryControl);
     let positive = |value: Option<i32>| value.and_then(|value| u32::try_from(value).ok());
@@ -463,6 +518,10 @@ fn observed(wanted: Option<&HealthCheckArgs>, seen: &HealthCheckConfig) -> Healt
         ),
         healthy_children: positive(seen.health_threshold()).filter(|_| kind == HealthCheckKind::Calculated),
         alarm,
+        alarm_settings: match copy {
+            Some(copy) => Some(settings(copy)),
+            None => wanted.and_then(|args| args.alarm_settings.clone()),
+        },
         insufficient_data: InsufficientData::ALL.into_iter().find(|one| Some(&one.model()) == unsure),
         inverted: seen.inverted() == Some(true),
         disabled: seen.disabled() == Some(true),
@@ -488,14 +547,16 @@ impl Lifecycle for HealthCheck {
         for check in ours {
             let (known, config) = (known(check), check.health_check_config());
             let Some(config) = config else { continue };
+            let copy = check.cloud_watch_alarm_configuration();
             let owned = all_tags.get(check.id()).and_then(|tags| tags::owned(&scan.stack, tags));
             let by_token =
                 || wanted.iter().find(|want| check.caller_reference() == reference(&scan.stack, &want.token));
             // When the state is lost as well, the token is: then it is the check of this stack with these settings.
             let by_settings = || {
                 let free = |want: &&Wanted<Self>| found.iter().all(|found| found.address != want.address);
-                let is =
-                    |want: &&Wanted<Self>| want.outputs.is_none() && observed(Some(&want.args), config) == want.args;
+                let is = |want: &&Wanted<Self>| {
+                    want.outputs.is_none() && observed(Some(&want.args), config, copy) == want.args
+                };
                 wanted.iter().filter(is).find(free).filter(|_| owned.is_none())
             };
             // Without tags it is one whose creation was interrupted, known by its caller reference.
@@ -510,7 +571,7 @@ impl Lifecycle for HealthCheck {
             found.push(Found {
                 address,
                 generation,
-                args: Some(observed(want.map(|want| &want.args), config)),
+                args: Some(observed(want.map(|want| &want.args), config, copy)),
                 outputs: HealthCheckOutputs { id: HealthCheckId::literal(check.id()), tagged },
                 health: if tagged { Health::Ready } else { Health::Pending },
                 tags: owned.map(|owned| owned.tags),

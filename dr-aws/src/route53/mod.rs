@@ -17,11 +17,12 @@ use aws_sdk_route53::types::{HostedZone as SeenZone, Tag, TagResourceType};
 use dr_core::{CloudError, Cx, Registry, Scan};
 
 use crate::call::{Call as _, GoneOk as _};
-use crate::{Aws, tags};
+use crate::{Aws, marks, tags};
 
 pub(crate) use changes::ChangeBatcher;
 pub use health_check::{
-    HealthCheck, HealthCheckArgs, HealthCheckKind, HealthCheckOutputs, HealthCheckRefs, InsufficientData,
+    AlarmSettings, AlarmSettingsArgs, HealthCheck, HealthCheckArgs, HealthCheckKind, HealthCheckOutputs,
+    HealthCheckRefs, InsufficientData,
 };
 pub use record::{
     Alias, AliasArgs, FailoverRole, RecordSet, RecordSetArgs, RecordSetOutputs, RecordSetRefs, RecordType, Routing,
@@ -45,10 +46,9 @@ fn reference(stack: &str, token: &str) -> String {
     format!("{}{token}", reference_prefix(stack))
 }
 
-/// FNV-1a of the stack's name: a reference has at most 64 characters, a stack's name alone may have as many.
+/// By a digest of the stack's name: a reference has at most 64 characters, a stack's name alone may have as many.
 fn reference_prefix(stack: &str) -> String {
-    let fold = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    format!("dr-{:016x}-", stack.bytes().fold(0xcbf2_9ce4_8422_2325, fold))
+    format!("dr-{}-", marks::digest(stack))
 }
 
 /// All hosted zones of the account.
@@ -91,8 +91,7 @@ async fn write_tags(
     id: &str,
     present: &BTreeMap<String, String>,
 ) -> Result<(), CloudError> {
-    let (mut wanted, surplus) = tags::changes(&cx.owner, present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, present);
     let add: Vec<Tag> = wanted.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let rounds = add.len().div_ceil(10).max(surplus.len().div_ceil(10));
     for round in 0..rounds {

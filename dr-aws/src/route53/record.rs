@@ -1,8 +1,8 @@
 //! `aws.route53.record_set`: what a zone answers for a name and type.
 //!
 //! API: ChangeResourceRecordSets (CREATE, UPSERT, DELETE), ListResourceRecordSets, GetChange (Route 53 2013-04-01). Find: zone,
-//! name, type and set identifier; there are no tags. Change: those four replace, the old one first; the rest in place. Delete:
-//! before what it points to.
+//! name, type and set identifier; there are no tags. Change: those four replace, the old one first and in a request of its own;
+//! the rest in place. Delete: before what it points to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,10 +29,14 @@ use crate::read::found_by_key;
 ///
 /// A new one is created and never overwrites: when the zone has a record of the same name, type and set identifier already, it
 /// is taken over if it says the same or the zone was made for this stack, and refused otherwise. All changes of a zone that are
-/// due together are made together, so a health check, a policy or a target changes without a gap.
+/// due together are made together, so a health check, a target or a value changes without a gap.
+///
+/// What replaces has a gap: the old record is gone for about a second before the new one is there, and a resolver that asks in
+/// between keeps "no such name" as long as the zone's SOA says (15 minutes in a zone of Route 53). Where the name has to be
+/// answered, change it in a quiet hour, or give the new record another name first and move what asks for it.
 ///
 /// - Inputs: zone, name, type and set identifier (1 to 128 characters; none for a simple record), which replace, the old one
-///   first and in one batch; values with a time to live in seconds, or an alias; the routing policy (simple by default) and a
+///   first; values with a time to live in seconds, or an alias; the routing policy (simple by default) and a
 ///   health check (none by default), in place.
 /// - Ready: when the change is `INSYNC`, in about 35 seconds.
 /// - Calls: ChangeResourceRecordSets, ListResourceRecordSets, GetChange.

@@ -67,8 +67,7 @@ async fn read_tags(aws: &Aws, region: &str, arn: &str) -> Result<BTreeMap<String
 
 async fn write_tags(cx: &Cx<Aws>, arn: &str, present: &BTreeMap<String, String>) -> Result<(), CloudError> {
     let client = cx.cloud.sns(&cx.owner.region);
-    let (mut wanted, surplus) = tags::changes(&cx.owner, present);
-    wanted.retain(|key, value| present.get(key) != Some(value));
+    let (wanted, surplus) = tags::changes(&cx.owner, present);
     if !wanted.is_empty() {
         let call = client.tag_resource().resource_arn(arn).set_tags(Some(sdk_tags(wanted)));
         call.send().await.call("sns:TagResource")?;

@@ -17,8 +17,6 @@ const REPEATED: &[(&str, &str)] = &[
     ("aws.acm.certificate", "alternatives"),
     // No property of AWS: the records that it waits for.
     ("aws.acm.issued_certificate", "records"),
-    // Without a group of its own an instance is in the default group of the VPC, whose id nobody knows here.
-    ("aws.ec2.instance", "groups"),
 ];
 
 /// What became of a property that was asked for with a wrong value.

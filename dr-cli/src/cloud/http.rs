@@ -12,6 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::Answer;
+use crate::url::Url;
 
 /// For the name and the connection, as CloudFront's own connection timeout.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const HEAD_MAX: usize = 64 * 1024;
 /// # Errors
 /// It is no `http` or `https` URL, or this machine has no certificates to check others with. Everything else is an answer.
 pub(super) async fn get(url: &str) -> Result<Answer, CloudError> {
-    let target = Target::parse(url).ok_or_else(|| {
+    let target = Url::parse(url).ok_or_else(|| {
         CloudError::new("dr:Request", "BadUrl", format!("`{url}` is no http or https URL"), Class::Permanent)
     })?;
     let started = Instant::now();
@@ -73,36 +74,6 @@ pub(super) async fn get(url: &str) -> Result<Answer, CloudError> {
     })
 }
 
-#[derive(Debug, PartialEq, Eq)]
-struct Target {
-    tls: bool,
-    host: String,
-    port: u16,
-    path: String,
-}
-
-impl Target {
-    fn parse(url: &str) -> Option<Self> {
-        let (scheme, rest) = url.split_once("://")?;
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "https" => true,
-            "http" => false,
-            _ => return None,
-        };
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let path = path.split('#').next().unwrap_or_default();
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !host.ends_with(':') && !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (authority, if tls { 443 } else { 80 }),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        let good = !host.is_empty() && !path.chars().any(|c| c.is_ascii_control() || c == ' ');
-        good.then_some(Target { tls, host, port, path })
-    }
-}
-
 fn connector() -> Result<TlsConnector, CloudError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
@@ -126,10 +97,11 @@ struct Head {
     headers: Vec<(String, String)>,
 }
 
-async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, target: &Target) -> Result<Head, String> {
-    let Target { host, path, .. } = target;
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, target: &Url) -> Result<Head, String> {
+    let Url { host, path, .. } = target;
+    let authority = target.authority();
     let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: dr-cli/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: dr-cli/{}\r\nAccept: */*\r\nConnection: close\r\n\r\n",
         env!("CARGO_PKG_VERSION")
     );
     let exchange = async {
@@ -227,29 +199,17 @@ impl Head {
 mod tests {
     use super::*;
 
-    #[test]
-    fn urls_are_taken_apart() {
-        let target = Target::parse("https://API.example.com/a?b=c#d").unwrap();
-        assert_eq!(
-            (target.tls, target.host.as_str(), target.port, target.path.as_str()),
-            (true, "api.example.com", 443, "/a?b=c")
-        );
-        let target = Target::parse("http://[::1]:8080").unwrap();
-        assert_eq!((target.host.as_str(), target.port, target.path.as_str()), ("::1", 8080, "/"));
-        for bad in ["ftp://a", "example.com", "https://", "https://a/b c", "http://a:port/"] {
-            assert_eq!(Target::parse(bad), None, "{bad}");
-        }
-    }
-
     /// What a server on this machine sends, and what is made of it.
     async fn answer(text: &'static str) -> Answer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://{address}/");
         let serve = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = [0; 1024];
             let n = stream.read(&mut request).await.unwrap();
-            assert!(request[..n].starts_with(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
+            let head = format!("GET / HTTP/1.1\r\nHost: {address}\r\n");
+            assert!(request[..n].starts_with(head.as_bytes()));
             stream.write_all(text.as_bytes()).await.unwrap();
         };
         tokio::join!(get(&url), serve).0.unwrap()

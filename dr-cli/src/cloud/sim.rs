@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dr_core::driver::Clock;
-use dr_core::{BoxFuture, Class, CloudError, Registry};
+use dr_core::{BoxFuture, Class, CloudError, Graph, Registry};
 
 use super::{Answer, Cloud, Detail, LocalFuture};
 use crate::error::Error;
@@ -28,6 +28,12 @@ impl Sim {
         let aws = dr_sim::Aws::open(&path, SEED)
             .map_err(|source| Error::World { path: path.clone(), source: Box::new(source) })?;
         Ok(Sim { aws, path })
+    }
+
+    /// The same with the public zones that a program looks up, as the owner of a domain has them.
+    pub(crate) fn with_zones_of(self, graph: &Graph) -> Self {
+        self.aws.add_looked_up_zones(graph);
+        self
     }
 
     /// The account.

@@ -1,16 +1,18 @@
 //! What `deploy` and `destroy` share: asking, running, saying how it ended.
 
 use std::io::BufRead as _;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dr_core::Plan;
 use dr_core::driver::{Applied, Session};
 use dr_core::engine::{Notice, Outcome, Report, Run, Time};
-use dr_core::store::LockedStore;
+use dr_core::journal::{Entry, Replayed, What};
+use dr_core::store::{LockedStore, ReadStore, StoreError, WriteStore};
+use dr_core::{BoxFuture, Plan, State};
 use serde_json::json;
 
-use crate::cloud::drive;
+use crate::cloud::{Cloud, drive};
 use crate::context::{Context, Opened, rounded};
 use crate::error::{Block, Error};
 use crate::exit::Exit;
@@ -66,9 +68,10 @@ pub(crate) async fn apply(
     if cancel.count() > 0 {
         return Err(Error::Interrupted);
     }
+    let kept = Kept { store, cloud: opened.cloud.as_ref(), dir: cx.state_dir() };
     let progress = Mutex::new(Progress::new(cx.out, &plan, opened.clock.now()));
     let mut watch = |_: &Run, now: Time, notice: &Notice| lock(&progress).notice(now, notice);
-    let work = session.apply(plan, store, |_| true, cancel, &mut watch);
+    let work = session.apply(plan, &kept, |_| true, cancel, &mut watch);
     let ticking = async {
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -85,6 +88,47 @@ pub(crate) async fn apply(
     let applied = drive(opened.cloud.as_ref(), both).await;
     progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     Ok(applied?)
+}
+
+/// A store that lets the cloud keep its world before an answer of the cloud is recorded. After a kill a simulated account may
+/// hold what the journal does not know, which the next run finds; what the journal knows and the account does not would be lost.
+struct Kept<'s> {
+    store: &'s LockedStore,
+    cloud: &'s dyn Cloud,
+    dir: PathBuf,
+}
+
+impl ReadStore for Kept<'_> {
+    fn load(&self) -> BoxFuture<'_, Result<Replayed, StoreError>> {
+        self.store.load()
+    }
+}
+
+impl WriteStore for Kept<'_> {
+    fn append(&self, entries: Vec<u8>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            if records_answers(&entries) {
+                self.cloud.save().map_err(|error| StoreError::Io {
+                    what: "keep the world of the cloud beside",
+                    path: self.dir.clone(),
+                    source: std::io::Error::other(error),
+                })?;
+            }
+            self.store.append(entries).await
+        })
+    }
+
+    fn compact<'a>(&'a self, state: &'a State) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.compact(state)
+    }
+}
+
+/// Whether entries of a journal say more than what is about to be done.
+fn records_answers(entries: &[u8]) -> bool {
+    let lines = entries.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    // A line is a checksum, a sign, and the entry.
+    let event = |line: &[u8]| serde_json::from_slice::<Entry>(line.get(9..)?).ok().map(|entry| entry.event);
+    lines.into_iter().any(|line| !matches!(event(line), Some(What::Began { .. })))
 }
 
 /// A panic while it was held has ended the command.
@@ -104,7 +148,8 @@ pub(crate) fn conclude(cx: &mut Context<'_, '_>, opened: &Opened, applied: &Appl
     };
     cx.tell("planned", json!(plan.counts()));
     cx.tell("actions", json!(report.done));
-    cx.tell("outcome", json!(report.outcome));
+    let destroyed = report.outcome == Outcome::Deployed && again == "destroy";
+    cx.tell("outcome", if destroyed { json!("destroyed") } else { json!(report.outcome) });
     cx.tell("failed", report.failed.len());
     cx.tell("skipped", report.skipped.len());
     cx.tell("unknown", json!(report.unknown));
@@ -152,11 +197,7 @@ fn failures(cx: &mut Context<'_, '_>, plan: &Plan, report: &Report, again: &str)
     if let Some(last) = blocks.pop() {
         blocks.push(last.state(format!("{state}; `{again}` continues from here")));
     }
-    for block in blocks {
-        cx.out.event(&block.event());
-        let text = block.text(cx.out.paint_err);
-        cx.out.err(text);
-    }
+    blocks.iter().for_each(|block| block.tell(cx.out));
 }
 
 /// What was done, how long it took, how many calls it took.

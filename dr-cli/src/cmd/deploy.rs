@@ -19,10 +19,8 @@ use crate::exit::Exit;
 use crate::text::plural;
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Deploy) -> Result<Exit, Error> {
-    // First the lock: the saved world of a simulator is read under it as well.
-    let store = cx.lock()?;
-    let opened = cx.open().await?;
-    let result = deploy(cx, &opened, &store, args.plan.as_deref()).await;
+    let (store, opened) = cx.lock_and_open().await?;
+    let result = deploy(cx, &opened, &store, args).await;
     apply::keep(cx, &opened, result)
 }
 
@@ -30,14 +28,15 @@ async fn deploy(
     cx: &mut Context<'_, '_>,
     opened: &Opened,
     store: &LockedStore,
-    saved: Option<&Path>,
+    args: &args::Deploy,
 ) -> Result<Exit, Error> {
     let session = cx.session(opened);
     let state = session.load(store).await?;
-    let plan = match saved {
+    let plan = match args.plan.as_deref() {
         Some(path) => load(cx, path, &state)?,
         None => {
-            let observed = cx.observe(opened, &session, &state, Detail::Lean).await?;
+            let detail = if args.full { Detail::Full } else { Detail::Lean };
+            let observed = cx.observe(opened, &session, &state, detail).await?;
             Plan::between(cx.graph(), &state, &observed)?
         }
     };
@@ -55,7 +54,7 @@ async fn deploy(
     }
     if exit == Exit::Done {
         let state = session.load(store).await?;
-        outputs::print(cx, &state, false)?;
+        outputs::print(cx, &state)?;
     }
     Ok(exit)
 }

@@ -37,7 +37,7 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
                 |address: &str| cx.graph().get(address).is_some_and(|node| node.schema.kind == Kind::Lookup);
             let compared = state.resources.keys().filter(|address| !looked_up(address.as_str())).count();
             let words = match compared {
-                0 => "no drift: nothing is deployed".to_owned(),
+                0 => cx.nothing_words(),
                 n => format!("no drift: {} as the last deploy left them", plural(n, "resource")),
             };
             cx.out.para("", &words, Paint::plain);
@@ -45,7 +45,8 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drift) -> Result<
         n => {
             let differ = if n == 1 { "differs" } else { "differ" };
             let words = format!(
-                "{} {differ} from what the last deploy left; `plan` shows what a deploy makes of it",
+                "{} {differ} from what the last deploy left; `plan --full` shows what a deploy makes of it, `deploy --full` \
+                 brings it back",
                 plural(n, "resource")
             );
             cx.out.para("", &words, Paint::plain);

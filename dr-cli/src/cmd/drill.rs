@@ -4,6 +4,8 @@
 //! broken (inject); the standby takes over (observe) and serves for a while (hold); the primary comes back (fail back); what was
 //! measured is compared with what was predicted (review). However it ends, nothing stays broken.
 
+use std::time::Duration;
+
 use dr_aws::model::timing::Refusal;
 use dr_core::store::ReadStore as _;
 use dr_core::{Observed, Plan, State};
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 use crate::args::{self, Fault};
 use crate::cloud::Cloud as _;
 use crate::cloud::sim::Sim;
-use crate::context::{Context, rounded};
+use crate::context::{Context, check_account, rounded};
 use crate::error::{Block, Error};
 use crate::evidence::{self, date};
 use crate::exit::Exit;
@@ -29,20 +31,17 @@ const LINGER_S: f64 = 120.0;
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Drill) -> Result<Exit, Error> {
     only_on_the_simulator(cx)?;
-    let nothing = |cx: &Context<'_, '_>| {
-        let message = format!("nothing is deployed: no resources in {}", cx.state_dir().display());
-        Error::usage(message, "`deploy` first; a drill breaks what is there, and mends it")
-    };
     // Looked at before the lock is taken, which makes the directory.
-    if cx.store().load().await?.state.is_empty() {
-        return Err(nothing(cx));
+    let state = cx.store().load().await?.state;
+    if state.is_empty() {
+        return Err(cx.nothing_deployed());
     }
+    let account = |sim: &Sim| sim.aws().cloud().with_world(|world| world.account().to_owned());
+    check_account(&state, Some(&account(&Sim::open(&cx.state_dir())?)))?;
     let store = cx.lock()?;
     let state = store.load().await?.state;
-    if state.is_empty() {
-        return Err(nothing(cx));
-    }
     let sim = Sim::open(&cx.state_dir())?;
+    check_account(&state, Some(&account(&sim)))?;
     let began_s = sim.aws().now_s();
     let result = Box::pin(drill(cx, args, sim.aws(), &state)).await;
     sim.aws().heal();
@@ -78,7 +77,7 @@ fn only_on_the_simulator(cx: &Context<'_, '_>) -> Result<(), Error> {
 }
 
 async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &State) -> Result<Exit, Error> {
-    let Some(scene) = Scene::find(cx.graph(), state) else {
+    let Some(scene) = Scene::find(cx.graph(), state, args.path.as_deref()) else {
         let hint = "add a `FailoverPair`: a drill loses the region of its primary record";
         return Err(Error::usage("the program has no failover records in two regions", hint));
     };
@@ -94,11 +93,12 @@ async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &
     let mut chapters = Chapters::default();
     phase(cx, "baseline", aws);
     chapters.begin(cx, "Baseline: everything answers as it should");
-    let causes = baseline(cx, aws, &scene, state).await;
+    let causes = baseline(cx, args, aws, &scene, state).await;
     if !causes.is_empty() {
         let title = "the baseline is not green, so nothing was broken".to_owned();
         let hint = Some("`status` and `verify` say more; `deploy` mends what differs from the program".to_owned());
-        return Ok(refuse(cx, Block { title, causes, hint, ..Block::default() }, Exit::Failed));
+        Block { title, causes, hint, ..Block::default() }.tell(cx.out);
+        return Ok(Exit::Failed);
     }
 
     phase(cx, "hypothesis", aws);
@@ -117,47 +117,34 @@ async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &
                 ),
             };
             let block = Block { title, causes: vec![refusal.to_string()], hint, ..Block::default() };
-            return Ok(refuse(cx, block, Exit::Program));
+            block.tell(cx.out);
+            return Ok(Exit::Program);
         }
     };
     foresee(cx, &scene, [&away, &back]);
-    let pending = Plan::between(cx.graph(), state, &Observed::unchanged())?.steps.len();
+    // What was never looked up keeps the plan from being made, and a drill does not need it.
+    let pending = Plan::between(cx.graph(), state, &Observed::unchanged()).ok().map(|plan| plan.steps.len());
     let document = announcement(cx, args, &scene, (state, pending), &date(aws.now_s()), [&away, &back]);
     let (prediction, digest) = (&document["prediction"], &document["prediction_sha256"]);
     cx.out.para("   ", &format!("sha256 {}", digest.as_str().unwrap_or_default()), Paint::dim);
     cx.out.event(&json!({"event": "prediction", "prediction": prediction, "sha256": digest}));
     keep(args, &document)?;
 
+    if cx.cancel().count() > 0 {
+        return Err(Error::Interrupted);
+    }
     phase(cx, "inject", aws);
     chapters.begin(cx, &format!("{primary} {}", args.fault.words()));
     let mut watch = Watch::begin(aws, &scene, cx.cancel());
     faults.into_iter().for_each(|fault| aws.fail(fault));
-    let leg = watch.until(standby, args.fault.pause_s(&scene)).await?;
-    let held_s = watch.now_s();
-    if leg.arrived {
-        phase(cx, "hold", aws);
-        watch.during(f64::from(args.hold)).await?;
-    }
-    let there = Passage::of(&mut watch, &leg, &scene, Some(&away));
-    let (asked, served) = watch.served_by(standby, held_s, watch.now_s());
-    there.show(cx);
-    there.verdict(cx, Some(&away));
-    if leg.arrived {
-        chapters.begin(cx, &format!("{standby} serves alone for {} s", args.hold));
-        let style = if served == asked { Paint::plain } else { Paint::red };
-        cx.out.para("   ", &format!("{served} of {} served", plural(asked, "request")), style);
-    }
-
-    aws.heal();
-    phase(cx, "fail_back", aws);
-    chapters.begin(cx, &format!("{primary} comes back"));
-    // Whoever was never away cannot come back as predicted.
-    let back = leg.arrived.then_some(&back);
-    let leg = watch.until(primary, scene.pause_s()).await?;
-    watch.during(LINGER_S).await?;
-    let here = Passage::of(&mut watch, &leg, &scene, back);
-    here.show(cx);
-    here.verdict(cx, back);
+    let measured = measure(cx, args, aws, &scene, &mut chapters, &mut watch, [&away, &back]).await;
+    let Measured { there, here, asked, served } = match measured {
+        Ok(measured) => measured,
+        Err(error) => {
+            give_back(cx, aws, &scene, &back).await;
+            return Err(if matches!(error, Error::Interrupted) { Error::Lifted } else { error });
+        }
+    };
 
     phase(cx, "review", aws);
     chapters.begin(cx, "Review");
@@ -183,9 +170,82 @@ async fn drill(cx: &mut Context<'_, '_>, args: &args::Drill, aws: &Aws, state: &
     Ok(if deviations.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
+/// What both ways came to.
+struct Measured {
+    there: Passage,
+    here: Passage,
+    /// Requests made while the standby served alone, and those of them that it served.
+    asked: usize,
+    served: usize,
+}
+
+/// Watches the primary fail and come back.
+///
+/// # Errors
+/// [`Error::Interrupted`]: what was broken may still be.
+async fn measure(
+    cx: &mut Context<'_, '_>,
+    args: &args::Drill,
+    aws: &Aws,
+    scene: &Scene<'_>,
+    chapters: &mut Chapters,
+    watch: &mut Watch<'_>,
+    [away, back]: [&Forecast; 2],
+) -> Result<Measured, Error> {
+    let Scene { primary, standby, .. } = scene;
+    let leg = watch.until(standby, args.fault.pause_s(scene)).await?;
+    let held_s = watch.now_s();
+    if leg.arrived {
+        phase(cx, "hold", aws);
+        watch.during(f64::from(args.hold)).await?;
+    }
+    let there = Passage::of(watch, &leg, scene, args.fault, Some(away));
+    let (asked, served) = watch.served_by(standby, held_s, watch.now_s());
+    there.show(cx);
+    there.verdict(cx, Some(away));
+    if leg.arrived && args.hold > 0 {
+        chapters.begin(cx, &format!("{standby} serves alone for {} s", args.hold));
+        let style = if served == asked { Paint::plain } else { Paint::red };
+        cx.out.para("   ", &format!("{served} of {} served", plural(asked, "request")), style);
+    }
+
+    aws.heal();
+    phase(cx, "fail_back", aws);
+    chapters.begin(cx, &format!("{primary} comes back"));
+    // Whoever was never away cannot come back as predicted.
+    let back = leg.arrived.then_some(back);
+    let leg = watch.until(primary, scene.pause_s()).await?;
+    watch.during(LINGER_S).await?;
+    let here = Passage::of(watch, &leg, scene, args.fault, back);
+    here.show(cx);
+    here.verdict(cx, back);
+    Ok(Measured { there, here, asked, served })
+}
+
+/// Lifts the fault of a drill that ended early, and lets time pass until users are back at the primary: an account that is
+/// saved before that stands still with a red health check, and the next drill has no green baseline.
+async fn give_back(cx: &mut Context<'_, '_>, aws: &Aws, scene: &Scene<'_>, back: &Forecast) {
+    aws.heal();
+    // Nobody asks meanwhile, so that CloudFront closes its connection to the standby as well.
+    let pause = Duration::from_secs_f64(scene.pause_s());
+    aws.advance(Duration::from_secs_f64(back.users.worst_s) + pause).await;
+    // What is deployed may be slower than what the program says.
+    let limit = Duration::from_secs_f64(PATIENCE_S);
+    let there = |response: &dr_sim::Response| response.is_ok() && response.region.as_ref() == Some(&scene.primary);
+    if aws.until(&scene.url, pause, limit, there).await.is_err() {
+        cx.out.note(format!("{} is whole again, and users do not reach it yet: see `verify`", scene.primary));
+    }
+}
+
 /// Requests everything; what is not as it should be.
-async fn baseline(cx: &mut Context<'_, '_>, aws: &Aws, scene: &Scene<'_>, state: &State) -> Vec<String> {
-    let addresses = telling::addresses(cx.graph(), state, Some(scene));
+async fn baseline(
+    cx: &mut Context<'_, '_>,
+    args: &args::Drill,
+    aws: &Aws,
+    scene: &Scene<'_>,
+    state: &State,
+) -> Vec<String> {
+    let addresses = telling::addresses(cx.graph(), state, Some(scene), args.path.as_deref());
     let mut bad = telling::request(cx, aws, &addresses).await;
     let Scene { pair, primary, .. } = scene;
     match scene.in_dns(aws) {
@@ -203,7 +263,7 @@ fn announcement(
     cx: &Context<'_, '_>,
     args: &args::Drill,
     scene: &Scene<'_>,
-    (state, pending): (&State, usize),
+    (state, pending): (&State, Option<usize>),
     now: &str,
     [away, back]: [&Forecast; 2],
 ) -> Value {
@@ -221,7 +281,7 @@ fn announcement(
         "program": {
             "stack": cx.graph().name(),
             "fingerprint": dr_core::plan::digest(cx.graph()),
-            "resources": cx.graph().len(),
+            "resources": cx.managed(),
             "pending_changes": pending,
         },
         "cloud": "sim",
@@ -268,11 +328,15 @@ fn foresee(cx: &mut Context<'_, '_>, scene: &Scene<'_>, [away, back]: [&Forecast
 }
 
 /// What is worth knowing, and no failure.
-fn notes(cx: &Context<'_, '_>, [there, here]: [&Passage; 2], pending: usize) -> Vec<String> {
+fn notes(cx: &Context<'_, '_>, [there, here]: [&Passage; 2], pending: Option<usize>) -> Vec<String> {
     let mut notes = Vec::new();
-    if pending > 0 {
-        let changes = plural(pending, "pending change");
-        notes.push(format!("the program has {changes}: what was drilled is what is deployed, and not what it says"));
+    match pending {
+        Some(0) => {}
+        Some(pending) => {
+            let changes = plural(pending, "pending change");
+            notes.push(format!("the program has {changes}: what was drilled is what is deployed, not what it says"));
+        }
+        None => notes.push("`plan` refuses the program as it is: what was drilled is what is deployed".to_owned()),
     }
     let subscribed = cx.graph().nodes_of("aws.sns.subscription").next().is_some();
     match (there.messages, here.messages) {
@@ -308,13 +372,6 @@ fn conclude(cx: &mut Context<'_, '_>, args: &args::Drill, review: &Value, docume
 /// Tells machines where the drill is.
 fn phase(cx: &mut Context<'_, '_>, name: &str, aws: &Aws) {
     cx.out.event(&json!({"event": "phase", "phase": name, "at": date(aws.now_s())}));
-}
-
-fn refuse(cx: &mut Context<'_, '_>, block: Block, exit: Exit) -> Exit {
-    cx.out.event(&block.event());
-    let text = block.text(cx.out.paint_err);
-    cx.out.err(text);
-    exit
 }
 
 /// Writes the evidence as far as there is any.

@@ -28,7 +28,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Graph) -> Result<Exit, 
         Format::Svg => picture::svg(graph),
         Format::Html => picture::html(graph),
     };
-    cx.tell("resources", graph.len());
+    cx.tell("resources", cx.managed());
     match &args.out {
         Some(path) => {
             fs::write(path, text).map_err(|source| Error::File { what: "write", path: path.clone(), source })?;

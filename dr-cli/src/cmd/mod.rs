@@ -41,13 +41,14 @@ pub(crate) fn run(program: &Program, bin: &str, args: Vec<OsString>, out: &mut O
     out.json = args.iter().any(|arg| arg == "--json");
     out.color(Color::Auto);
     let words = program.words(bin, out.terminal.out);
+    let named = args::named(&words, &args);
     let mut exit = match args::parse(&words, args) {
         Ok(cli) => {
             out.json = cli.options.json;
             out.color(cli.options.color);
             command(program, &words, &cli, out, started, signals)
         }
-        Err(error) => usage(&error, out),
+        Err(error) => usage(&error, named.as_deref(), out),
     };
     out.flush();
     if out.broken && exit == Exit::Done {
@@ -57,7 +58,7 @@ pub(crate) fn run(program: &Program, bin: &str, args: Vec<OsString>, out: &mut O
 }
 
 /// What clap has to say: help, the version, or what is wrong.
-fn usage(error: &clap::Error, out: &mut Out<'_>) -> Exit {
+fn usage(error: &clap::Error, command: Option<&str>, out: &mut Out<'_>) -> Exit {
     let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let styled = error.render();
     if asked {
@@ -69,7 +70,7 @@ fn usage(error: &clap::Error, out: &mut Out<'_>) -> Exit {
     out.err(text.trim_end());
     let message = error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
     out.event(&json!({"event": "error", "message": message}));
-    out.event(&json!({"event": "done", "exit": Exit::Usage.code()}));
+    out.event(&json!({"event": "done", "command": command, "exit": Exit::Usage.code()}));
     Exit::Usage
 }
 
@@ -122,12 +123,11 @@ fn command(
 /// Prints an error that ended the command.
 fn report(error: &Error, out: &mut Out<'_>) {
     let block = Block::of(error);
+    if error.exit() != Exit::Cancelled {
+        return block.tell(out);
+    }
     out.event(&block.event());
-    let text = match error {
-        Error::Declined | Error::Interrupted => error.to_string(),
-        _ => block.text(out.paint_err),
-    };
-    out.err(text);
+    out.err(error.to_string());
 }
 
 fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) -> Result<Exit, Error> {

@@ -12,15 +12,6 @@ use crate::exit::Exit;
 use crate::out::Paint;
 use crate::text::{fit, plural, shown, wrapped};
 
-/// The rules whose waivers accept a difference.
-const ACCEPTING: &[&str] = &[
-    "apigw-route-parity",
-    "parity-must-match",
-    "region-literal-leak",
-    "standby-capacity",
-    "standby-created-on-demand",
-];
-
 /// The columns of an output that is no terminal.
 const WIDTH: usize = 80;
 
@@ -47,11 +38,10 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     };
     let mut seen: Vec<Seen> = declared.differences.iter().map(in_program).collect();
     for difference in live.iter().flat_map(|live| &live.parity.differences) {
-        let mut about = declared.differences.iter().filter(|known| known.is_about(difference)).peekable();
-        // Who accepted the difference that the program has did not accept another one in its place.
-        let accepted = if about.peek().is_none() { accepted(cx, difference) } else { None };
+        let mut about = declared.differences.iter().filter(|known| known.is_about(difference));
         if !about.any(|known| live.as_ref().is_some_and(|live| live.is_as(known, difference))) {
-            seen.push(Seen { difference: difference.clone(), live: true, accepted });
+            // A waiver is about what the program has; what somebody changed in the cloud nobody accepted.
+            seen.push(Seen { difference: difference.clone(), live: true, accepted: None });
         }
     }
     for one in &seen {
@@ -110,10 +100,10 @@ async fn observe(cx: &mut Context<'_, '_>) -> Result<Live, Error> {
     Ok(Live { parity, state, opened, unread })
 }
 
-/// The reason for which the program accepts a difference.
+/// The reason for which the program accepts a difference that it has.
 fn accepted(cx: &Context<'_, '_>, difference: &Difference) -> Option<String> {
     let node = cx.graph().get(difference.address()?.as_str())?;
-    let accepts = |(id, _): &&(String, String)| ACCEPTING.contains(&id.as_str());
+    let accepts = |(id, _): &&(String, String)| id == difference.rule();
     node.waivers.iter().find(accepts).map(|(_, reason)| reason.clone())
 }
 
@@ -121,6 +111,7 @@ fn event(seen: &Seen) -> Value {
     let mut event = json!({"event": "difference", "seen": if seen.live { "cloud" } else { "program" }});
     if let (Value::Object(event), Value::Object(fields)) = (&mut event, json!(seen.difference)) {
         event.extend(fields);
+        event.insert("rule".to_owned(), seen.difference.rule().into());
     }
     if let Some(reason) = &seen.accepted {
         event["accepted"] = reason.as_str().into();

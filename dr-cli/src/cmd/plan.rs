@@ -18,6 +18,7 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Plan) -> Result<E
     let state = session.load(&cx.store()).await?;
     let observed = match args.no_refresh {
         true => Observed::unchanged(),
+        false if args.full => cx.observe(&opened, &session, &state, Detail::Full).await?,
         false => cx.observe(&opened, &session, &state, Detail::Lean).await?,
     };
     let plan = Plan::between(cx.graph(), &state, &observed).map_err(|errors| {

@@ -18,13 +18,14 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
         let hint = "add a failover pair of Route 53 records; what fails over in another way is not predicted";
         return Err(Error::usage("the program has no records among which Route 53 chooses", hint));
     }
-    let mut late = Vec::new();
+    let (mut late, mut never_seen) = (Vec::new(), 0);
     for (number, pair) in pairs.iter().enumerate() {
         if number > 0 {
             cx.out.line("");
         }
         let rows = predict(pair);
         show(cx, pair, &rows, args.target);
+        never_seen += rows.iter().filter(|row| row.is_never()).count();
         if let Some(target_s) = args.target {
             let worst = rows.iter().filter_map(|row| Some((row, row.prediction.as_ref().ok()?.user().worst_s)));
             match worst.max_by(|a, b| a.1.total_cmp(&b.1)) {
@@ -40,6 +41,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
     }
     cx.tell("pairs", pairs.len());
     cx.tell("late", late.len());
+    cx.tell("never", never_seen);
     for (pair, why) in &late {
         let block = Block {
             title: format!("{} misses the target of {}", pair.name, seconds(args.target.unwrap_or_default())),
@@ -50,9 +52,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_>, args: &args::Rto) -> Result<Exit, Er
             ),
             ..Block::default()
         };
-        cx.out.event(&block.event());
-        let text = block.text(cx.out.paint_err);
-        cx.out.err(text);
+        block.tell(cx.out);
     }
     Ok(if late.is_empty() { Exit::Done } else { Exit::Program })
 }
@@ -63,6 +63,26 @@ struct Row {
     prediction: Result<Prediction, Refusal>,
     failover: Failover,
     incident: Option<Incident>,
+    /// The prediction holds where connections pause for so many seconds.
+    if_idle_s: Option<f64>,
+}
+
+impl Row {
+    fn is_never(&self) -> bool {
+        matches!(self.prediction, Err(Refusal::Never(_)))
+    }
+
+    /// With a sign when the prediction has a condition.
+    fn label(&self) -> String {
+        let sign = if self.prediction.is_ok() && self.if_idle_s.is_some() { " *" } else { "" };
+        format!("{}{sign}", self.mode)
+    }
+}
+
+/// Whether the old region may go on answering while it fails so: then nothing closes a connection that is in constant use, and
+/// CloudFront does not ask DNS again.
+fn goes_on_answering(mode: Option<FailureMode>) -> bool {
+    matches!(mode, None | Some(FailureMode::ErrorStatus | FailureMode::WrongBody))
 }
 
 /// Every way to fail that the model knows.
@@ -74,8 +94,9 @@ fn predict(pair: &Pair<'_>) -> Vec<Row> {
     let row = |mode: Option<FailureMode>| {
         let (failover, incident) = pair.model(mode);
         let prediction = incident.clone().and_then(|incident| failover.predict(incident));
+        let if_idle_s = pair.keepalive_s().filter(|_| goes_on_answering(mode));
         let mode = mode.map_or_else(|| "any failure".to_owned(), |mode| mode.to_string());
-        Row { mode, prediction, failover, incident: incident.ok() }
+        Row { mode, prediction, failover, incident: incident.ok(), if_idle_s }
     };
     modes.into_iter().map(row).collect()
 }
@@ -110,7 +131,7 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
         cx.out.para(&lead, &words, Paint::plain);
     }
     let title = "seconds until users are served";
-    let label = rows.iter().map(|row| row.mode.chars().count()).fold(title.len(), usize::max);
+    let label = rows.iter().map(|row| row.label().chars().count()).fold(title.len(), usize::max);
     // Where the columns have no room, each row is a sentence.
     let wide = cx.out.terminal.out.is_none_or(|columns| 2 + label + 3 * 8 <= columns);
     match wide {
@@ -125,7 +146,7 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
     };
     for row in rows {
         match &row.prediction {
-            Ok(prediction) => line(cx.out, &row.mode, &prediction.user()),
+            Ok(prediction) => line(cx.out, &row.label(), &prediction.user()),
             Err(refusal) if wide => cx.out.para(&format!("  {:<label$}  ", row.mode), &never(refusal), Paint::yellow),
             Err(refusal) => cx.out.para(&format!("  {}: ", row.mode), &never(refusal), Paint::yellow),
         }
@@ -136,8 +157,21 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
         return;
     };
     if let Some(Ok(back)) = worst.incident.map(|incident| worst.failover.recover(incident)) {
-        line(cx.out, "and back", &back.user());
-        cx.out.event(&json!({"event": "recovery", "name": pair.name, "prediction": back, "user": band(&back.user())}));
+        // The standby goes on answering while users are to leave it.
+        let if_idle_s = pair.keepalive_s();
+        line(cx.out, if if_idle_s.is_some() { "and back *" } else { "and back" }, &back.user());
+        let mut event = json!({"event": "recovery", "name": pair.name, "prediction": back, "user": band(&back.user())});
+        if let Some(s) = if_idle_s {
+            event["if_idle_s"] = rounded(s).into();
+        }
+        cx.out.event(&event);
+    }
+    if let Some(s) = pair.keepalive_s() {
+        let words = format!(
+            "for edge locations that pause for {}; a connection in constant use stays for as long as it is answered",
+            seconds(s)
+        );
+        cx.out.para("  * ", &words, Paint::plain);
     }
     let dominant = prediction.dominant();
     let (longest_s, all_s) = (dominant.span.worst_s, prediction.user().worst_s);
@@ -153,6 +187,15 @@ fn show(cx: &mut Context<'_, '_>, pair: &Pair<'_>, rows: &[Row], target_s: Optio
             Err(infeasible) => infeasible.to_string(),
         };
         cx.out.para("  target: ", &words, Paint::plain);
+        let (all, never) = (rows.len(), rows.iter().filter(|row| row.is_never()).count());
+        let mut words = format!("this is about {} of {all} ways to fail", all - never);
+        if rows.iter().any(|row| row.prediction.is_ok() && row.if_idle_s.is_some()) {
+            words.push_str(", with a * about connections that pause");
+        }
+        if never > 0 {
+            words.push_str(&format!("; {never} {} never seen", if never == 1 { "is" } else { "are" }));
+        }
+        cx.out.para("          ", &words, if never > 0 { Paint::yellow } else { Paint::plain });
     }
 }
 
@@ -181,6 +224,9 @@ fn event(pair: &Pair<'_>, row: &Row) -> Value {
             event["dns"] = band(&prediction.dns());
             event["user"] = band(&prediction.user());
             event["stages"] = json!(prediction.stages);
+            if let Some(s) = row.if_idle_s {
+                event["if_idle_s"] = rounded(s).into();
+            }
         }
         Err(refusal) => event["refused"] = refusal.to_string().into(),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dr_core::journal::{Entry, JournalError, What, replay};
 use dr_core::store::{ReadStore as _, StoreError, WriteStore as _, parse_snapshot, random_lineage};
-use dr_core::{Address, CloudError, Owner, PriorData, Record, State};
+use dr_core::{Address, CloudError, Kind, Owner, PriorData, Record, State};
 use serde_json::json;
 
 use super::apply;
@@ -15,9 +15,11 @@ use crate::cloud::drive;
 use crate::context::{Context, Opened};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::out::Paint;
 use crate::text::{plural, short_type};
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>, command: &args::State) -> Result<Exit, Error> {
+    cx.tell("subcommand", command.name());
     match command {
         args::State::List => list(cx).await,
         args::State::Show { address } => show(cx, address).await,
@@ -32,8 +34,9 @@ async fn list(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
     let state = cx.store().load().await?.state;
     let width = state.resources.keys().map(|address| address.as_str().chars().count()).max().unwrap_or_default();
     let kinds = state.resources.values().map(|record| short_type(&record.type_name).chars().count());
+    let kinds = kinds.max().unwrap_or_default();
     // With room for both beside a word or two.
-    let beside = cx.out.terminal.out.is_none_or(|columns| width + kinds.max().unwrap_or_default() + 12 <= columns);
+    let beside = cx.out.terminal.out.is_none_or(|columns| width + kinds + 12 <= columns);
     for (address, record) in &state.resources {
         let status = record.current.as_ref().map(|current| current.status);
         cx.out.event(&json!({
@@ -52,10 +55,12 @@ async fn list(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
         if !record.deposed.is_empty() {
             notes.push(format!("and {} replaced", record.deposed.len()));
         }
-        let kind = cx.out.paint.dim(short_type(&record.type_name));
+        let kind = short_type(&record.type_name);
+        let pad = " ".repeat(kinds - kind.chars().count());
+        let kind = cx.out.paint.dim(kind);
         let notes = notes.join(" ");
         match beside {
-            true => cx.out.line(format!("{address:<width$}  {kind}  {notes}")),
+            true => cx.out.line(format!("{address:<width$}  {kind}{pad}  {notes}")),
             false => {
                 cx.out.line(address.as_str());
                 cx.out.line(format!("  {kind}  {notes}"));
@@ -63,11 +68,20 @@ async fn list(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
         }
     }
     if state.resources.is_empty() {
-        cx.out.note(format!("nothing is recorded in {}", cx.state_dir().display()));
+        let words = cx.nothing_words();
+        cx.out.para("", &words, Paint::plain);
     }
-    cx.tell("resources", state.resources.len());
+    let managed = managed(cx, &state);
+    cx.tell("resources", managed);
+    cx.tell("looked_up", state.resources.len() - managed);
     cx.tell("serial", state.serial);
     Ok(Exit::Done)
+}
+
+/// How many resources a state records, without what is only looked up: that is pinned there, and is nobody's resource.
+fn managed(cx: &Context<'_, '_>, state: &State) -> usize {
+    let kind = |address: &Address| cx.graph().get(address.as_str()).map(|node| node.schema.kind);
+    state.resources.keys().filter(|address| kind(address) != Some(Kind::Lookup)).count()
 }
 
 /// A serialised word without its quotes.
@@ -93,6 +107,9 @@ fn find<'s>(state: &'s State, address: &str) -> Result<&'s Record, Error> {
 }
 
 async fn remove(cx: &mut Context<'_, '_>, address: &str) -> Result<Exit, Error> {
+    cx.tell("address", address);
+    // Looked at before the lock is taken, which makes the directory.
+    find(&cx.store().load().await?.state, address)?;
     let store = cx.lock()?;
     let mut state = store.load().await?.state;
     find(&state, address)?;
@@ -116,14 +133,16 @@ async fn remove(cx: &mut Context<'_, '_>, address: &str) -> Result<Exit, Error> 
 }
 
 async fn rename(cx: &mut Context<'_, '_>, old: &str, new: &str) -> Result<Exit, Error> {
+    cx.tell("from", old);
+    cx.tell("to", new);
     let to: Address = new.parse().map_err(|problem| {
         Error::usage(
             format!("`{new}` cannot be an address: {problem}"),
             "the form is `region/scope.name` or `region/scope.name[key]`",
         )
     })?;
-    let store = cx.lock()?;
-    let opened = cx.open().await?;
+    find(&cx.store().load().await?.state, old)?;
+    let (store, opened) = cx.lock_and_open().await?;
     let session = cx.session(&opened);
     let mut state = session.load(&store).await?;
     let record = find(&state, old)?.clone();
@@ -152,7 +171,7 @@ async fn rename(cx: &mut Context<'_, '_>, old: &str, new: &str) -> Result<Exit, 
     store.compact(&state).await?;
     cx.out.line(format!("{old} is now {new}"));
     if cx.graph().get(new).is_none() {
-        cx.out.note("the program has nothing at the new address: the next deploy would delete it");
+        cx.out.note("the program has nothing at the new address: give it that name there before the next deploy");
     }
     Ok(Exit::Done)
 }
@@ -194,8 +213,12 @@ fn unlock(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
 }
 
 async fn repair(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
-    let store = cx.lock()?;
     let dir = cx.state_dir();
+    if !dir.exists() {
+        cx.out.line(format!("nothing to repair: there is no {}", dir.display()));
+        return Ok(Exit::Done);
+    }
+    let store = cx.lock()?;
     match store.load().await {
         Ok(_) => {
             cx.out.line(format!("nothing to repair: {} can be read", dir.display()));
@@ -212,9 +235,11 @@ async fn repair(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
         cx.out.note(format!("the damaged {name} is kept as {}", kept.display()));
     }
     store.compact(&salvaged.state).await?;
-    cx.out.line(format!("{} kept; {}", plural(salvaged.state.resources.len(), "resource"), salvaged.what));
+    let kept = managed(cx, &salvaged.state);
+    cx.out.line(format!("{} kept; {}", plural(kept, "resource"), salvaged.what));
     cx.out.note("the next deploy reads the cloud and takes in what is missing here");
-    cx.tell("kept", salvaged.state.resources.len());
+    cx.tell("kept", kept);
+    cx.tell("addresses", salvaged.state.resources.keys().map(Address::as_str).collect::<Vec<_>>());
     cx.tell("what", salvaged.what);
     Ok(Exit::Done)
 }
@@ -235,7 +260,9 @@ fn salvage(dir: &Path, stack: &str) -> Result<Salvaged, Error> {
     };
     let log = read(&journal)?.unwrap_or_default();
     let header = dr_core::journal::header(&log).filter(|header| header.stack == stack);
-    let empty = || State::new(stack, &header.as_ref().map_or_else(random_lineage, |header| header.lineage.clone()));
+    // Tokens come from lineage and generation: where generations may be lost, those after them get another lineage.
+    let beginning = header.as_ref().filter(|header| header.base == 0);
+    let empty = || State::new(stack, &beginning.map_or_else(random_lineage, |header| header.lineage.clone()));
     let (mut damaged, mut what) = (Vec::new(), Vec::new());
     let state = match read(&snapshot)? {
         None => empty(),
@@ -258,8 +285,9 @@ fn salvage(dir: &Path, stack: &str) -> Result<Salvaged, Error> {
             }
         },
     };
-    let (state, cut) = longest_replay(state, &log);
+    let (mut state, cut) = longest_replay(state, &log);
     if let Some(cut) = cut {
+        state.lineage = random_lineage();
         damaged.push("journal");
         what.push(format!("the journal could be followed for {cut} of {} bytes", log.len()));
     }

@@ -78,8 +78,15 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Status) -> Result
     };
     let words = words(cx, &state, observed.as_ref());
     heading(cx, &opened, &state);
-    for group in sides::pair(ordered(cx, &words).iter().map(|address| address.as_str())) {
-        table(cx, &group, &words);
+    // What a lost state does not know may be there all the same.
+    let nothing = state.is_empty() && words.values().all(|word| *word == Word::Absent);
+    if nothing {
+        let words = cx.nothing_words();
+        cx.out.para("", &words, Paint::plain);
+    } else {
+        for group in sides::pair(ordered(cx, &words).iter().map(|address| address.as_str())) {
+            table(cx, &group, &words);
+        }
     }
     for (address, word) in &words {
         let record = state.resources.get(address);
@@ -94,7 +101,7 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Status) -> Result
             "copies": record.map_or(0, |r| usize::from(r.current.is_some()) + r.deposed.len()),
         }));
     }
-    totals(cx, &state, &words);
+    totals(cx, &state, &words, nothing);
     cx.tell_cloud(&opened);
     if let Some(source) = observed.as_ref().and_then(|observed| observed.failed.values().next()) {
         let groups = observed.as_ref().map_or(0, |observed| observed.failed.len());
@@ -167,10 +174,6 @@ fn heading(cx: &mut Context<'_, '_>, opened: &Opened, state: &State) {
         text.push_str(&format!(", account {account}"));
     }
     cx.out.para("", &text, Paint::plain);
-    if state.is_empty() {
-        let words = format!("nothing is deployed: no resources in {}", cx.state_dir().display());
-        cx.out.para("", &words, Paint::plain);
-    }
 }
 
 /// The columns of the narrowest word with its sign.
@@ -246,13 +249,15 @@ fn collapsed(group: &Group, words: &BTreeMap<Address, Word>) -> Vec<(String, Vec
     rows.into_iter().map(|(pattern, keys, cells)| (pattern.replace('\0', &keys.join(",")), cells)).collect()
 }
 
-fn totals(cx: &mut Context<'_, '_>, state: &State, words: &BTreeMap<Address, Word>) {
+fn totals(cx: &mut Context<'_, '_>, state: &State, words: &BTreeMap<Address, Word>, nothing: bool) {
     let mut counts: BTreeMap<Word, usize> = BTreeMap::new();
     words.values().for_each(|word| *counts.entry(*word).or_default() += 1);
     let parts: Vec<_> = counts.iter().map(|(word, n)| format!("{n} {}", word.text())).collect();
-    cx.out.line("");
-    let total = format!("{}: {}", plural(words.len(), "resource"), parts.join(", "));
-    cx.out.para("", &total, Paint::plain);
+    if !nothing {
+        cx.out.line("");
+        let total = format!("{}: {}", plural(words.len(), "resource"), parts.join(", "));
+        cx.out.para("", &total, Paint::plain);
+    }
     let old: usize = state.resources.values().map(|record| record.deposed.len()).sum();
     if old > 0 {
         let words = match old {

@@ -1,7 +1,7 @@
 //! `destroy`: takes everything away, and proves that nothing is left by reading every type in every region.
 
 use dr_core::driver::{Applied, Deepness, refresh};
-use dr_core::store::LockedStore;
+use dr_core::store::{LockedStore, ReadStore};
 use dr_core::{Action, Health, Kind, Plan};
 use serde_json::json;
 
@@ -10,13 +10,36 @@ use crate::cloud::{Detail, drive};
 use crate::context::{Context, Opened};
 use crate::error::{Block, Error};
 use crate::exit::Exit;
+use crate::out::Paint;
 use crate::text::plural;
 
 pub(crate) async fn run(cx: &mut Context<'_, '_>) -> Result<Exit, Error> {
-    let store = cx.lock()?;
-    let opened = cx.open().await?;
+    // What is nowhere leaves no directory behind.
+    if !cx.state_dir().exists() && nothing(cx).await? {
+        return Ok(Exit::Done);
+    }
+    let (store, opened) = cx.lock_and_open().await?;
     let result = destroy(cx, &opened, &store).await;
     apply::keep(cx, &opened, result)
+}
+
+/// Says that nothing is there, if that is so, state or no state.
+async fn nothing(cx: &mut Context<'_, '_>) -> Result<bool, Error> {
+    let (opened, store) = (cx.open().await?, cx.store());
+    let session = cx.session(&opened);
+    let state = session.load(&store).await?;
+    let observed = cx.observe(&opened, &session, &state, Detail::Lean).await?;
+    let plan = Plan::teardown(cx.graph(), &state, &observed)?;
+    if !plan.is_empty() || !observed.failed.is_empty() {
+        return Ok(false);
+    }
+    let words = cx.nothing_words();
+    cx.out.para("", &words, Paint::plain);
+    let unchanged = Applied::Unchanged(plan);
+    apply::conclude(cx, &opened, &unchanged, "destroy");
+    prove(cx, &opened, &store, &unchanged).await?;
+    cx.tell_cloud(&opened);
+    Ok(true)
 }
 
 async fn destroy(cx: &mut Context<'_, '_>, opened: &Opened, store: &LockedStore) -> Result<Exit, Error> {
@@ -24,7 +47,12 @@ async fn destroy(cx: &mut Context<'_, '_>, opened: &Opened, store: &LockedStore)
     let state = session.load(store).await?;
     let observed = cx.observe(opened, &session, &state, Detail::Lean).await?;
     let plan = Plan::teardown(cx.graph(), &state, &observed)?;
-    apply::approve(cx, &plan).await?;
+    if plan.is_empty() && state.is_empty() {
+        let words = cx.nothing_words();
+        cx.out.para("", &words, Paint::plain);
+    } else {
+        apply::approve(cx, &plan).await?;
+    }
     let applied = apply::apply(cx, opened, &session, store, plan).await?;
     let exit = apply::conclude(cx, opened, &applied, "destroy");
     if exit != Exit::Done {
@@ -37,7 +65,7 @@ async fn destroy(cx: &mut Context<'_, '_>, opened: &Opened, store: &LockedStore)
 async fn prove(
     cx: &mut Context<'_, '_>,
     opened: &Opened,
-    store: &LockedStore,
+    store: &dyn ReadStore,
     applied: &Applied,
 ) -> Result<Exit, Error> {
     let session = cx.session(opened);
@@ -80,8 +108,6 @@ async fn prove(
         hint: Some("run `destroy` again: it takes in what it has found".to_owned()),
         ..Block::default()
     };
-    cx.out.event(&block.event());
-    let text = block.text(cx.out.paint_err);
-    cx.out.err(text);
+    block.tell(cx.out);
     Ok(Exit::Failed)
 }

@@ -1,18 +1,23 @@
 //! `verify`: requests the endpoints as somebody on the internet would, and says which hop fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use dr_core::store::ReadStore as _;
-use dr_core::{State, Value};
+use dr_core::{Graph, Node, State, Value};
 use serde_json::json;
 
 use crate::args;
+use crate::asking;
 use crate::cloud::{Answer, drive};
-use crate::context::Context;
+use crate::context::{Context, Opened, check_account};
 use crate::error::{Block, Error};
 use crate::exit::Exit;
 use crate::out::Paint;
+#[cfg(feature = "aws")]
+use crate::pair::Pair;
 use crate::text::{moment, plural};
+use crate::url::{Url, with_path, with_scheme};
 
 /// An address to request, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,14 +29,17 @@ struct Endpoint {
 pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Verify) -> Result<Exit, Error> {
     let state = cx.store().load().await?.state;
     let endpoints = match args.url.as_slice() {
-        [] => endpoints(cx, &state, &args.path),
-        urls => urls.iter().map(|url| Endpoint { label: "given".to_owned(), url: with_scheme(url) }).collect(),
+        [] if state.is_empty() => return Err(cx.nothing_deployed()),
+        [] => endpoints(cx, &state, args.path.as_deref()),
+        urls => given(urls, args.path.as_deref())?,
     };
     if endpoints.is_empty() {
-        let hint = "deploy first; or let the program return its addresses as outputs; or give `--url URL`";
+        let hint = "let the program return its addresses as outputs; or give `--url URL`";
         return Err(Error::usage("there is no endpoint to request", hint));
     }
-    let opened = cx.open().await?;
+    let mut opened = cx.open_unidentified().await?;
+    identify(cx, &mut opened).await?;
+    check_account(&state, opened.account.as_deref())?;
     let (mut good, mut bad) = (0, Vec::new());
     for endpoint in &endpoints {
         let requested = cx.or_cancelled(drive(opened.cloud.as_ref(), opened.cloud.request(&endpoint.url))).await?;
@@ -49,14 +57,46 @@ pub(crate) async fn run(cx: &mut Context<'_, '_>, args: &args::Verify) -> Result
             state: answer.hops.last().map(|hop| format!("the request got as far as {hop}")),
             ..Block::default()
         };
-        let text = block.text(cx.out.paint_err);
-        cx.out.err(text);
+        block.tell(cx.out);
     }
     if bad.is_empty() {
         let mark = cx.out.paint.green("✓");
         cx.out.line(format!("{mark} {} served", plural(good, "endpoint")));
     }
     Ok(if bad.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
+/// How long it may take to find out whose credentials they are: requests need none.
+const IDENTIFY: Duration = Duration::from_secs(5);
+
+/// Finds out which account it is, if that can be found out: the requests do not depend on it.
+async fn identify(cx: &mut Context<'_, '_>, opened: &mut Opened) -> Result<(), Error> {
+    let asked = tokio::time::timeout(IDENTIFY, drive(opened.cloud.as_ref(), opened.cloud.identify()));
+    let why = match cx.or_cancelled(asked).await? {
+        Ok(Ok(account)) => {
+            opened.account = account;
+            return Ok(());
+        }
+        Ok(Err(error)) => error.code,
+        Err(_) => "no answer".to_owned(),
+    };
+    cx.out.event(&json!({"event": "unidentified", "why": why}));
+    cx.out.note(format!("whose account it is could not be found out ({why}): that it is the state's is not certain"));
+    Ok(())
+}
+
+/// The addresses of the command line.
+fn given(urls: &[String], path: Option<&str>) -> Result<Vec<Endpoint>, Error> {
+    let endpoint = |given: &String| {
+        let url = with_scheme(given);
+        let url = path.map_or(url.clone(), |path| with_path(&url, path));
+        if Url::parse(&url).is_none() {
+            let message = format!("`{given}` is no http or https URL");
+            return Err(Error::usage(message, "give `--url https://NAME` or `--url NAME`"));
+        }
+        Ok(Endpoint { label: "given".to_owned(), url })
+    };
+    urls.iter().map(endpoint).collect()
 }
 
 fn why(answer: &Answer) -> String {
@@ -92,12 +132,17 @@ fn show(cx: &mut Context<'_, '_>, endpoint: &Endpoint, answer: &Answer) {
 }
 
 /// What can be requested: the regions' own addresses first, then those of resources of no region, then what the program promises.
-fn endpoints(cx: &Context<'_, '_>, state: &State, path: &str) -> Vec<Endpoint> {
+fn endpoints(cx: &Context<'_, '_>, state: &State, path: Option<&str>) -> Vec<Endpoint> {
     let mut endpoints = Vec::new();
+    // Under which path a host is asked.
+    let mut paths = BTreeMap::new();
     let (global, regional): (Vec<_>, Vec<_>) = cx.graph().nodes().partition(|node| node.address.region() == "global");
     for node in regional.into_iter().chain(global) {
         let Some(outputs) = state.outputs(node.address.as_str()) else { continue };
-        for url in of_resource(node.schema.type_name, &node.inputs, outputs) {
+        for url in of_resource(node, outputs) {
+            if let Some(url) = Url::parse(&url) {
+                paths.insert(url.host, path_of(cx.graph(), node));
+            }
             endpoints.push(Endpoint { label: node.address.to_string(), url });
         }
     }
@@ -106,23 +151,38 @@ fn endpoints(cx: &Context<'_, '_>, state: &State, path: &str) -> Vec<Endpoint> {
     }
     let mut seen = BTreeSet::new();
     for endpoint in &mut endpoints {
-        endpoint.url = with_path(&endpoint.url, path);
+        let known = || Url::parse(&endpoint.url).and_then(|url| paths.get(&url.host).cloned());
+        let path = path.map(str::to_owned).or_else(known);
+        endpoint.url = with_path(&endpoint.url, path.as_deref().unwrap_or(asking::ROOT));
     }
     endpoints.retain(|endpoint| seen.insert(endpoint.url.clone()));
     endpoints
 }
 
 /// The addresses under which a resource of a known type answers.
-fn of_resource(type_name: &str, inputs: &Value, outputs: &Value) -> Vec<String> {
-    let text = |value: &Value, field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
-    match type_name {
-        "aws.apigatewayv2.http_api" => text(outputs, "endpoint").into_iter().map(|url| with_scheme(&url)).collect(),
+fn of_resource(node: &Node, outputs: &Value) -> Vec<String> {
+    match node.schema.type_name {
+        "aws.apigatewayv2.http_api" => asking::endpoint(node, outputs).into_iter().map(with_scheme).collect(),
         "aws.cloudfront.distribution" => {
-            let aliases = inputs.get("aliases").and_then(Value::as_array);
-            let aliases = aliases.into_iter().flatten().filter_map(Value::as_str).map(with_scheme);
-            text(outputs, "domain_name").into_iter().map(|name| with_scheme(&name)).chain(aliases).collect()
+            let aliases = node.inputs.get("aliases").and_then(Value::as_array);
+            let aliases = aliases.into_iter().flatten().filter_map(Value::as_str);
+            outputs.get("domain_name").and_then(Value::as_str).into_iter().chain(aliases).map(with_scheme).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// The path to request of a resource that answers.
+fn path_of(graph: &Graph, node: &Node) -> String {
+    match node.schema.type_name {
+        "aws.apigatewayv2.http_api" => asking::path(graph, node).to_owned(),
+        #[cfg(feature = "aws")]
+        "aws.cloudfront.distribution" => {
+            let pairs = Pair::all(graph);
+            let pair = pairs.iter().find(|pair| pair.edge.is_some_and(|edge| edge.address == node.address));
+            pair.map_or(asking::ROOT, |pair| pair.path(graph)).to_owned()
+        }
+        _ => asking::ROOT.to_owned(),
     }
 }
 
@@ -144,30 +204,9 @@ fn named_urls(value: &Value, name: &str, endpoints: &mut Vec<Endpoint>) {
     }
 }
 
-fn with_scheme(url: &str) -> String {
-    if url.contains("://") { url.to_owned() } else { format!("https://{url}") }
-}
-
-/// Puts a path where the URL has none of its own.
-fn with_path(url: &str, path: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.split_once('/') {
-        Some((_, own)) if !own.is_empty() => url.to_owned(),
-        Some((host, _)) => format!("{scheme}://{host}/{}", path.trim_start_matches('/')),
-        None => format!("{scheme}://{rest}/{}", path.trim_start_matches('/')),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_path_is_put_where_there_is_none() {
-        assert_eq!(with_path("https://a.example.com", "/health"), "https://a.example.com/health");
-        assert_eq!(with_path("https://a.example.com/", "health"), "https://a.example.com/health");
-        assert_eq!(with_path("https://a.example.com/v1", "/health"), "https://a.example.com/v1");
-    }
 
     #[test]
     fn urls_are_found_wherever_they_stand_in_the_outputs() {

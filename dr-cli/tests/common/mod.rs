@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use dr_cli::{Answer, Cloud, Program};
+use dr_cli::{Answer, Cloud, Detail, Program};
 use dr_core::driver::{Cancel, Clock, SystemClock};
 use dr_core::{
     Address, Anywhere, BoxFuture, BuildErrors, Class, CloudError, ConstructExt as _, Cx, Finding, Found, Global, Graph,
@@ -110,6 +110,10 @@ pub struct Shape {
     pub cancel: Option<Cancel>,
     /// The cloud cannot be opened.
     pub locked_out: bool,
+    /// The account, if it is not the usual one.
+    pub account: Option<&'static str>,
+    /// A refresh that reads everything counts as a call.
+    pub tells_detail: bool,
     /// Rights that the credentials lack.
     pub lacks: &'static [&'static str],
 }
@@ -313,12 +317,19 @@ impl Cloud for Toy {
     }
 
     fn identify(&self) -> BoxFuture<'_, Result<Option<String>, CloudError>> {
-        Box::pin(async { Ok(Some("42".to_owned())) })
+        let account = self.world.shape.account.unwrap_or("42");
+        Box::pin(async move { Ok(Some(account.to_owned())) })
     }
 
     fn missing_rights<'a>(&'a self, _: &'a Graph) -> BoxFuture<'a, Result<Option<Vec<String>>, CloudError>> {
         let lacks = self.world.shape.lacks;
         Box::pin(async move { Ok(Some(lacks.iter().map(ToString::to_string).collect())) })
+    }
+
+    fn refresh_begins(&self, detail: Detail) {
+        if self.world.shape.tells_detail && detail == Detail::Full {
+            self.world.count("ReadFull");
+        }
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {

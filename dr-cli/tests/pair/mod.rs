@@ -4,21 +4,35 @@
 
 use std::path::Path;
 
+use dr_aws::apigatewayv2::Authorization;
 use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, ValidatedCertificate};
 use dr_aws::regions::{UsEast1, UsWest2};
-use dr_aws::route53::HostedZone;
-use dr_core::{BuildErrors, Global, Stack, cidr};
+use dr_aws::route53::{HostedZone, ZoneLookup};
+use dr_core::{BuildErrors, Builder, Global, Stack, cidr};
 use serde_json::Value;
 
 /// The name that both regions answer, kept for this many seconds, or as an alias.
 fn with_ttl(ttl_s: Option<u32>) -> Result<Stack, BuildErrors> {
+    site(ttl_s, false)
+}
+
+fn site(ttl_s: Option<u32>, guarded: bool) -> Result<Stack, BuildErrors> {
+    build(ttl_s, guarded, |_| {})
+}
+
+fn build(ttl_s: Option<u32>, guarded: bool, more: impl FnOnce(&Builder)) -> Result<Stack, BuildErrors> {
     Stack::build("shop", |stack| {
+        more(stack);
         let (east, west, global) = (stack.region(UsEast1), stack.region(UsWest2), stack.region(Global));
         let zone = global.add("zone", HostedZone::new("example.com"));
         let name = "origin.example.com";
         let certificate = ValidatedCertificate::new(name, zone.id).request("certificate", &global, &east);
-        let primary = east.add("primary", Site::new(SecureApi::new(cidr!("10.0.0.0/16")), name, certificate.arn));
-        let standby = SecureApi::new(cidr!("10.1.0.0/16"));
+        let (primary, standby) = (SecureApi::new(cidr!("10.0.0.0/16")), SecureApi::new(cidr!("10.1.0.0/16")));
+        let (primary, standby) = match guarded {
+            true => (primary.authorization(Authorization::Iam), standby.authorization(Authorization::Iam)),
+            false => (primary, standby),
+        };
+        let primary = east.add("primary", Site::new(primary, name, certificate.arn));
         let standby = west.add("standby", Site::new(standby, name, certificate.also_in(&west)));
         let origin = FailoverPair::new(name, zone.id, &primary, &standby);
         let origin = global.add("origin", ttl_s.into_iter().fold(origin, FailoverPair::cname));
@@ -40,6 +54,19 @@ pub fn slow_pair() -> Result<Stack, BuildErrors> {
 /// The site with alias records, which is what a pair has by default.
 pub fn alias_pair() -> Result<Stack, BuildErrors> {
     with_ttl(None)
+}
+
+/// The site, whose callers have to sign their requests.
+pub fn guarded_pair() -> Result<Stack, BuildErrors> {
+    site(Some(30), true)
+}
+
+/// The site, in a program that looks up something that nobody has read yet.
+pub fn pair_with_lookup() -> Result<Stack, BuildErrors> {
+    let with_lookup = |stack: &Builder| {
+        stack.region(Global).add("other", ZoneLookup::new("example.net"));
+    };
+    build(Some(30), false, with_lookup)
 }
 
 /// Runs a command: exit code, output, error output.

@@ -73,16 +73,13 @@ async fn read_surely(
     expected: Vec<(Address, u32)>,
 ) -> Result<Vec<FoundData>, CloudError> {
     let mut found = read(registry, clock, stack, group, wanted.clone()).await?;
-    let has = |found: &[FoundData], (address, generation): &(Address, u32)| {
-        found.iter().any(|data| data.address == *address && data.generation == *generation)
-    };
-    let seen: BTreeSet<(&Address, u32)> = found.iter().map(|data| (&data.address, data.generation)).collect();
-    if expected.iter().all(|(address, generation)| seen.contains(&(address, *generation))) {
+    let mut seen: BTreeSet<(Address, u32)> = found.iter().map(|data| (data.address.clone(), data.generation)).collect();
+    if expected.iter().all(|copy| seen.contains(copy)) {
         return Ok(found);
     }
     clock.sleep_until(clock.now().after(LAG)).await;
     for data in read(registry, clock, stack, group, wanted).await? {
-        if !has(&found, &(data.address.clone(), data.generation)) {
+        if seen.insert((data.address.clone(), data.generation)) {
             found.push(data);
         }
     }

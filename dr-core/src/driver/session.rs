@@ -39,13 +39,16 @@ pub enum SessionError {
     #[error(transparent)]
     Plan(#[from] PlanErrors),
     /// The state belongs to another account.
-    #[error("the state belongs to account {recorded}, the credentials to {found}: use the right credentials")]
+    #[error("the state belongs to account {recorded}, and the cloud that is asked is account {found}")]
     Account {
         /// The account in the state.
         recorded: String,
         /// The account of the credentials.
         found: String,
     },
+    /// The state is not the one that the plan was made from.
+    #[error("the state has changed since the plan was made: plan again")]
+    Stale,
     /// Types without a provider.
     #[error("no provider is registered for {}", .0.join(", "))]
     NoProvider(Vec<String>),
@@ -116,7 +119,7 @@ impl Session<'_> {
         let state = self.load(store).await?;
         let observed = self.observe(&state).await;
         let plan = Plan::between(self.graph, &state, &observed)?;
-        self.apply(plan, store, approve, cancel, watch).await
+        self.carry_out(plan, store, approve, cancel, watch).await
     }
 
     /// Takes everything away that the stack owns.
@@ -133,14 +136,31 @@ impl Session<'_> {
         let state = self.load(store).await?;
         let observed = self.observe(&state).await;
         let plan = Plan::teardown(self.graph, &state, &observed)?;
-        self.apply(plan, store, approve, cancel, watch).await
+        self.carry_out(plan, store, approve, cancel, watch).await
     }
 
     /// Runs a plan that was made from the store's state.
     ///
     /// # Errors
-    /// The plan's start cannot be recorded.
+    /// [`SessionError::Stale`]: somebody has deployed since. The plan's start cannot be recorded.
     pub async fn apply(
+        &self,
+        plan: Plan,
+        store: &dyn WriteStore,
+        approve: impl FnOnce(&Plan) -> bool,
+        cancel: &Cancel,
+        watch: &mut Watch<'_>,
+    ) -> Result<Applied, SessionError> {
+        let Replayed { state, .. } = store.load().await?;
+        // A store that nothing was written to makes up a lineage each time.
+        let fresh = state.serial == 0 && state.is_empty();
+        if state.serial != plan.serial || (!fresh && state.lineage != plan.lineage) {
+            return Err(SessionError::Stale);
+        }
+        self.carry_out(plan, store, approve, cancel, watch).await
+    }
+
+    async fn carry_out(
         &self,
         plan: Plan,
         store: &dyn WriteStore,

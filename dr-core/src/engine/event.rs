@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::error::{CloudError, StepError};
@@ -44,8 +45,8 @@ pub struct Limits {
     pub dependency: Duration,
     /// How long throttling is borne. Default 15 minutes.
     pub throttled: Duration,
-    /// How long a resource may take until it works or is gone, at least; ten times the typical time if that is more.
-    /// Default 15 minutes.
+    /// How long a resource may take until it works or is gone, at least; ten times the typical time, or what its type says
+    /// ([`Schema::settle_s`](crate::Schema::settle_s)), if that is more. Default 15 minutes.
     pub settle: Duration,
     /// How long after a cancel answers in flight are waited for. Default 8 seconds, inside a CI's grace period of ten.
     pub grace: Duration,
@@ -111,8 +112,8 @@ pub struct Call {
     pub kind: CallKind,
 }
 
-/// Which function of a provider is called.
-#[derive(Debug, Clone, PartialEq)]
+/// Which function of a provider is called. Its arguments have the program's secrets in them and are not printed.
+#[derive(Clone, PartialEq)]
 #[expect(missing_docs, reason = "the arguments are those of `Provider`")]
 pub enum CallKind {
     /// Is it there? Asked when the answer to a create is not known.
@@ -142,6 +143,20 @@ pub enum CallKind {
         owner: Owner,
         current: PriorData,
     },
+}
+
+impl fmt::Debug for CallKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CallKind::Find(_) => "Find",
+            CallKind::Create { .. } => "Create",
+            CallKind::Update { .. } => "Update",
+            CallKind::Delete { .. } => "Delete",
+            CallKind::Ready { .. } => "Ready",
+            CallKind::Gone { .. } => "Gone",
+            CallKind::Adopt { .. } => "Adopt",
+        })
+    }
 }
 
 /// What a call gave.

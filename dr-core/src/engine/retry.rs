@@ -125,7 +125,7 @@ impl Run {
     pub(super) fn overdue(&self, id: StepId) -> Option<CloudError> {
         let (step, track) = (&self.plan.steps[id as usize], &self.tracks[id as usize]);
         let waited = self.now.since(track.accepted?).mul_f64(1.0 / self.limits.scale.max(1e-6));
-        let bound = self.limits.settle.max(Duration::from_secs_f64(step.expected_s * 10.0));
+        let bound = self.limits.settle.max(Duration::from_secs_f64(step.settle_s.max(step.expected_s * 10.0)));
         (waited > bound).then(|| {
             let what = if step.action == Action::Delete { "gone" } else { "working" };
             let message = format!("not {what} after {} s, typical are {} s", waited.as_secs(), step.expected_s);

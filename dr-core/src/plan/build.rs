@@ -30,7 +30,7 @@ impl Plan {
         observed: &Observed,
     ) -> Result<Plan, PlanErrors> {
         let (lineage, serial) = (corrected.lineage.clone(), corrected.serial);
-        // The run itself makes the moves, so it starts from the state without them.
+        // The run itself makes the moves, so it starts from the state without them, which has everything else in common.
         let unmoved = (!graph.moves.is_empty()).then(|| corrected.clone());
         let mut planner = Planner::new(graph, recorded, corrected, observed);
         planner.moves();
@@ -49,10 +49,15 @@ impl Plan {
                 start
                     .resources
                     .extend(pinned.into_iter().filter_map(|a| Some((a.clone(), moved.resources.get(&a)?.clone()))));
-                // What the program says of resources that keep their address holds from now on.
-                for (address, record) in &mut start.resources {
-                    if let Some(now) = moved.resources.get(address) {
+                // What the program says of its resources holds from now on, at their old addresses until the run moves them.
+                let old_of: BTreeMap<&Address, &Address> =
+                    steps.iter().filter_map(|step| Some((&step.address, step.from.as_ref()?))).collect();
+                let before =
+                    |address: &Address| old_of.get(address).map_or_else(|| address.clone(), |old| (*old).clone());
+                for (address, now) in &moved.resources {
+                    if let Some(record) = start.resources.get_mut(&before(address)) {
                         record.on_remove = now.on_remove;
+                        record.needs = now.needs.iter().map(before).collect();
                     }
                 }
                 start
@@ -192,6 +197,10 @@ impl<'a> Planner<'a> {
             self.known.insert(node.address.as_str(), Known::Outputs(outputs));
             return;
         }
+        if let Some(error) = self.blocked_by(node) {
+            self.known.insert(node.address.as_str(), Known::Blocked(error));
+            return;
+        }
         if !complete {
             let (address, at) = at();
             self.errors.push(PlanError::LookupTooEarly { address, at });
@@ -313,7 +322,10 @@ impl<'a> Planner<'a> {
             return;
         } else {
             let fixed: Vec<_> = changes.iter().filter(|c| c.replace).map(|c| format!("`{}`", c.field)).collect();
-            (!fixed.is_empty()).then(|| format!("{} cannot change in place", fixed.join(" and ")))
+            match fixed.is_empty() {
+                true => self.held(node, &changes).map(|held| format!("it holds {held}, whose place is needed first")),
+                false => Some(format!("{} cannot change in place", fixed.join(" and "))),
+            }
         };
         if let Some(reason) = reason {
             self.replace(node, needs, reason, changes);
@@ -362,6 +374,18 @@ impl<'a> Planner<'a> {
         self.push_forward(step);
     }
 
+    /// What it would have to let go of to change in place: an old copy that goes before the new one is there.
+    fn held(&self, node: &Node, changes: &[diff::Change]) -> Option<Address> {
+        let holds = |change: &&diff::Change| node.schema.field(&change.field).is_some_and(|field| field.holds);
+        let mut held = None;
+        for change in changes.iter().filter(holds) {
+            value::references(&node.inputs[&change.field], &mut |reference| {
+                held = held.take().or_else(|| self.delete_first.get(reference.address).cloned());
+            });
+        }
+        held
+    }
+
     fn create(
         &mut self,
         node: &'a Node,
@@ -390,6 +414,7 @@ impl<'a> Planner<'a> {
             replacement: false,
             from: None,
             expected_s: node.schema.create_s,
+            settle_s: node.schema.settle_s,
             blocked: self.blocked_by(node).or_else(|| self.blocked(node.schema.type_name, &node.region)),
             declared_at: Some(node.declared_at.clone()),
         };
@@ -493,6 +518,7 @@ impl<'a> Planner<'a> {
             replacement: false,
             from: None,
             expected_s: 0.0,
+            settle_s: self.graph.schema(type_name).map_or(0.0, |schema| schema.settle_s),
             blocked: self.blocked(type_name, region),
             declared_at: None,
         }

@@ -6,65 +6,91 @@ use super::build::{Known, Planner};
 use super::{PlanError, StepId};
 use crate::address::Address;
 use crate::error::Action;
+use crate::graph::Graph;
 use crate::observed::{Drift, DriftKind};
 use crate::resource::Replacement;
-use crate::state::{Instance, Record};
+use crate::state::{Instance, PINNED, Record};
 use crate::value;
 
 impl Planner<'_> {
     /// Renames in the working state what the program says was moved; a step for each gives it its new ownership.
     pub(super) fn moves(&mut self) {
-        for (old, new) in &self.graph.moves {
-            let matching: Vec<(Address, String)> = self
-                .state
-                .resources
-                .keys()
-                .filter_map(|address| {
-                    moved_address(address.as_str(), old, new).map(|to| (address.clone(), self.moved_on(to)))
-                })
-                .collect();
-            for (from, to) in matching {
-                let fail = |why: &str| PlanError::Move { old: old.clone(), new: new.clone(), why: why.to_owned() };
-                let to: Address = match to.parse() {
-                    Ok(to) => to,
-                    Err(_) => {
-                        self.errors.push(fail("the new address is not valid"));
-                        continue;
-                    }
-                };
-                if self.graph.get(to.as_str()).is_none() {
-                    self.errors.push(fail("the program has nothing at the new address"));
+        let graph = self.graph;
+        if graph.moves.is_empty() {
+            return;
+        }
+        let rules = Rules::of(graph);
+        let matching = self.state.resources.keys().filter_map(|from| {
+            let (rule, to) = rules.next(from.as_str())?;
+            Some((rule, from.clone(), rules.end(to)))
+        });
+        let mut matching: Vec<(usize, Address, String)> = matching.collect();
+        // In the order in which the program has them.
+        matching.sort_unstable();
+        let mut renamed: BTreeMap<Address, Address> = BTreeMap::new();
+        for (rule, from, to) in matching {
+            let (old, new) = &graph.moves[rule];
+            let fail = |why: &str| PlanError::Move { old: old.clone(), new: new.clone(), why: why.to_owned() };
+            let to: Address = match to.parse() {
+                Ok(to) => to,
+                Err(_) => {
+                    self.errors.push(fail("the new address is not valid"));
                     continue;
                 }
-                if self.graph.get(from.as_str()).is_some() {
-                    self.errors.push(fail("the program still has the old address"));
-                    continue;
+            };
+            if graph.get(to.as_str()).is_none() {
+                self.errors.push(fail("the program has nothing at the new address"));
+                continue;
+            }
+            if graph.get(from.as_str()).is_some() {
+                self.errors.push(fail("the program still has the old address"));
+                continue;
+            }
+            if self.state.resources.get(&from).is_none_or(|record| record.current.is_none()) {
+                // What is left of it is deleted where it is.
+                continue;
+            }
+            match self.state.resources.get(&to).map(|record| record.current.as_ref()) {
+                None => {}
+                Some(Some(current)) if current.generation == PINNED => {
+                    // What was looked up there is not ours.
+                    self.state.resources.remove(&to);
+                    self.unpinned.push(to.clone());
                 }
-                if self.state.resources.contains_key(&to) {
+                Some(Some(_)) => {
                     // It has moved already, and this is an old copy that still had the old ownership when it was found; or
                     // there were two. Either way the program has one, and the plan shows that the other goes.
                     self.superseded.insert(from, to);
                     continue;
                 }
-                if self.state.resources.get(&from).is_none_or(|record| record.current.is_none()) {
-                    // What is left of it is deleted where it is.
+                Some(None) => {
+                    let why = "what was at the new address before is still leaving: deploy once without the move";
+                    self.errors.push(fail(why));
                     continue;
                 }
-                let Some(record) = self.state.resources.remove(&from) else { continue };
-                if let Some(current) = &record.current {
-                    self.adopt(&to, &record, current, Some(from.clone()), format!("moved from {from}"));
-                }
-                self.state.resources.insert(to.clone(), record);
-                let rename = |needs: &mut Vec<Address>| {
-                    needs.iter_mut().filter(|need| **need == from).for_each(|need| *need = to.clone());
-                };
-                self.state.resources.values_mut().for_each(|record| record.rename_needs(&from, &to));
-                if let Some(needs) = self.old_needs.remove(&from) {
-                    self.old_needs.insert(to.clone(), needs);
-                }
-                self.old_needs.values_mut().for_each(rename);
             }
+            let Some(record) = self.state.resources.remove(&from) else { continue };
+            if let Some(current) = &record.current {
+                self.adopt(&to, &record, current, Some(from.clone()), format!("moved from {from}"));
+            }
+            self.state.resources.insert(to.clone(), record);
+            renamed.insert(from, to);
         }
+        if renamed.is_empty() {
+            return;
+        }
+        // An old address is not in the program and a new one is, so none is both and one pass does them all.
+        let rename = |need: &mut Address| {
+            if let Some(to) = renamed.get(need) {
+                *need = to.clone();
+            }
+        };
+        self.state.resources.values_mut().for_each(|record| record.for_each_need(rename));
+        let old_needs = std::mem::take(&mut self.old_needs).into_iter().map(|(address, mut needs)| {
+            needs.iter_mut().for_each(rename);
+            (renamed.get(&address).cloned().unwrap_or(address), needs)
+        });
+        self.old_needs = old_needs.collect();
     }
 
     /// What an earlier run moved without telling the provider gets its new ownership now.
@@ -86,20 +112,6 @@ impl Planner<'_> {
         self.adopts.insert(to.clone(), id);
     }
 
-    /// Where the program has what was moved to this address: it may have been moved again since.
-    fn moved_on(&self, mut to: String) -> String {
-        for _ in 0..self.graph.moves.len() {
-            if self.graph.get(&to).is_some() {
-                break;
-            }
-            match self.graph.moves.iter().find_map(|(old, new)| moved_address(&to, old, new)) {
-                Some(next) => to = next,
-                None => break,
-            }
-        }
-        to
-    }
-
     /// Refuses a delete and a create that are equal but for the address, unless the program accepts it.
     pub(super) fn renames(&mut self) {
         let accepted: BTreeSet<(&str, &str)> =
@@ -108,15 +120,17 @@ impl Planner<'_> {
         for &(_, old) in &self.places {
             self.delete_first.insert(self.steps[old as usize].address.clone());
         }
-        let mut gone: BTreeMap<(&str, &str, String), &Address> = BTreeMap::new();
+        let mut gone: BTreeMap<(&str, &str, String), Vec<&Address>> = BTreeMap::new();
         for step in self.steps.iter().filter(|step| step.action == Action::Delete && !step.replacement) {
             let record =
                 self.state.resources.get(&step.address).filter(|_| self.graph.get(step.address.as_str()).is_none());
             if let Some(current) = record.and_then(|record| record.current.as_ref()) {
-                gone.insert((&step.type_name, &step.region, value::canonical(&current.args)), &step.address);
+                let key = (step.type_name.as_str(), step.region.as_str(), value::canonical(&current.args));
+                gone.entry(key).or_default().push(&step.address);
             }
         }
-        if gone.is_empty() {
+        // A move that cannot be made leaves both its ends as they are, and has said so.
+        if gone.is_empty() || self.errors.iter().any(|error| matches!(error, PlanError::Move { .. })) {
             return;
         }
         let mut errors = Vec::new();
@@ -129,9 +143,10 @@ impl Planner<'_> {
             if !complete {
                 continue;
             }
-            if let Some(old) = gone.get(&(step.type_name.as_str(), step.region.as_str(), value::canonical(&inputs)))
-                && !accepted.contains(&(old.as_str(), step.address.as_str()))
-            {
+            let key = (step.type_name.as_str(), step.region.as_str(), value::canonical(&inputs));
+            let equal = gone.get(&key).map_or(&[][..], Vec::as_slice);
+            let accepted = equal.iter().any(|old| accepted.contains(&(old.as_str(), step.address.as_str())));
+            if let Some(old) = equal.first().filter(|_| !accepted) {
                 errors.push(PlanError::Renamed { old: (*old).clone(), new: step.address.clone() });
             }
         }
@@ -157,8 +172,39 @@ impl Planner<'_> {
     }
 }
 
-/// The address after a move of `old` to `new`, when it is that resource or lies inside that scope.
-fn moved_address(address: &str, old: &str, new: &str) -> Option<String> {
-    let rest = address.strip_prefix(old)?;
-    (rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')).then(|| format!("{new}{rest}"))
+/// The moves of a program, found by what they are about.
+struct Rules<'g> {
+    graph: &'g Graph,
+    /// The first one about an address or scope.
+    first: BTreeMap<&'g str, usize>,
+}
+
+impl<'g> Rules<'g> {
+    fn of(graph: &'g Graph) -> Self {
+        let mut first = BTreeMap::new();
+        for (at, (old, _)) in graph.moves.iter().enumerate() {
+            first.entry(old.as_str()).or_insert(at);
+        }
+        Rules { graph, first }
+    }
+
+    /// The first one about this address or a scope around it, and the address after it.
+    fn next(&self, address: &str) -> Option<(usize, String)> {
+        let inner = address.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'.' | b'[')).map(|(at, _)| at);
+        let rule = *inner.chain([address.len()]).filter_map(|end| self.first.get(&address[..end])).min()?;
+        let (old, new) = &self.graph.moves[rule];
+        Some((rule, format!("{new}{}", &address[old.len()..])))
+    }
+
+    /// Where the program has what was moved to this address: it may have been moved again since.
+    fn end(&self, mut to: String) -> String {
+        let mut seen = BTreeSet::new();
+        while self.graph.get(&to).is_none() && seen.insert(to.clone()) {
+            match self.next(&to) {
+                Some((_, next)) => to = next,
+                None => break,
+            }
+        }
+        to
+    }
 }

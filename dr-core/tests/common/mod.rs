@@ -17,7 +17,7 @@ region!(East = "us-east-1");
 region!(West = "us-west-2");
 region!(role Primary = "primary");
 
-id!(VpcId, SubnetId, TableId, GatewayId, BalancerId, ServerId, ListenerId);
+id!(VpcId, SubnetId, TableId, GatewayId, BalancerId, ServerId, ListenerId, PlotId);
 id!(plain ZoneId, ImageId);
 
 #[derive(Resource)]

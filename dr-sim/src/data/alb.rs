@@ -255,7 +255,7 @@ fn forward(
         Reach::Open(instance, _) => (instance, target),
     };
     let idle_s = balancer.attributes.get("idle_timeout.timeout_seconds").and_then(|s| s.parse().ok()).unwrap_or(60_u64);
-    let mut request = request.clone();
+    let mut request = Request { scheme: group.protocol.to_lowercase(), ..request.clone() };
     request.headers.entry("x-forwarded-proto".to_owned()).or_insert_with(|| "https".to_owned());
     match backends::send(net.world, net.faults, at, trace, (region, &instance, end.port), &request) {
         Got::Reply { ms, .. } if ms > idle_s * 1000 => {

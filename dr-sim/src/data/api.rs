@@ -47,12 +47,27 @@ fn is_execute_api(region: &str, host: &str) -> bool {
 /// Sends a request to the endpoint of API Gateway in a region, after the handshake.
 pub(super) fn send(net: &Internet<'_>, at: &Moment, trace: &mut Trace, region: &str, request: &Request) -> Got {
     trace.region = Some(region.to_owned());
-    if net.faults.service_away(at, region, Service::ApiGateway) {
+    let begun = trace.path.len();
+    let got = if net.faults.service_away(at, region, Service::ApiGateway) {
         let hop = Hop::new(Part::Endpoint, format!("execute-api.{region}"), Some(region));
         trace.fail(hop, "API Gateway of the region answers nothing but errors");
-        return Reply::json(500, "Internal Server Error").after(OWN_MS);
+        // The error is one of the API that was asked for.
+        if let Ok((api, stage, _)) = target(net, at, &mut Trace::default(), region, request) {
+            trace.reach(api_hop(api, &stage));
+        }
+        Reply::json(500, "Internal Server Error").after(0)
+    } else {
+        answer(net, at, trace, region, request)
+    };
+    let hop = trace.path[begun..].iter_mut().find(|hop| hop.part == Part::Api);
+    if let (Some(hop), Got::Reply { reply, .. }) = (hop, &got) {
+        hop.status = Some(reply.status);
     }
-    answer(net, at, trace, region, request).later(OWN_MS)
+    got.later(OWN_MS)
+}
+
+fn api_hop(api: &Api, stage: &str) -> Hop {
+    Hop::new(Part::Api, format!("{}/{stage}", api.id), Some(&api.region))
 }
 
 fn answer(net: &Internet<'_>, at: &Moment, trace: &mut Trace, region: &str, request: &Request) -> Got {
@@ -60,7 +75,7 @@ fn answer(net: &Internet<'_>, at: &Moment, trace: &mut Trace, region: &str, requ
         Ok(target) => target,
         Err(got) => return got,
     };
-    let hop = || Hop::new(Part::Api, format!("{}/{stage}", api.id), Some(region));
+    let hop = || api_hop(api, &stage);
     trace.reach(hop());
     let Some(model) = api.stages.get(&stage).and_then(|stage| stage.deployed(at)) else {
         let why = if api.stages.contains_key(&stage) {

@@ -44,12 +44,14 @@ impl fmt::Debug for Handlers {
 }
 
 impl World {
-    /// Lets a function answer what reaches an instance, on every port and from the end of its boot on.
+    /// Lets a function answer what reaches an instance, on every port and from the end of its boot on. It is asked over plain
+    /// HTTP and over TLS alike, as the protocol of the target group says.
     pub fn serve_instance(&mut self, id: &str, handler: impl Fn(&Request) -> Response + Send + Sync + 'static) {
         self.elbv2.backends.handlers.by_instance.insert(id.to_owned(), Arc::new(handler));
     }
 
-    /// Lets a function answer what reaches any instance with this tag; a function for the instance itself goes first.
+    /// Lets a function answer what reaches any instance with this tag, over HTTP and TLS; a function for the instance itself
+    /// goes first.
     pub fn serve_tag(
         &mut self,
         key: &str,
@@ -59,7 +61,7 @@ impl World {
         self.elbv2.backends.handlers.by_tag.insert((key.to_owned(), value.to_owned()), Arc::new(handler));
     }
 
-    /// The text that every instance with this tag answers with status 200, to any request.
+    /// The text that every instance with this tag answers with status 200, to any request over HTTP or TLS.
     pub fn serve_text(&mut self, key: &str, value: &str, text: &str) {
         let text = text.to_owned();
         self.serve_tag(key, value, move |_| Response::new(200, text.clone()));
@@ -97,19 +99,31 @@ pub(super) fn condition(
     id: &str,
     port: u16,
 ) -> Condition {
+    look(world, faults, at, region, id, port).0
+}
+
+/// The condition of a port of an instance, with the user data of the nginx that listens there.
+fn look(
+    world: &World,
+    faults: &DataFaults,
+    at: &Moment,
+    region: &str,
+    id: &str,
+    port: u16,
+) -> (Condition, Option<String>) {
     let Some(instance) = ec2::instance(world, region, id) else {
-        return Condition::Unreachable("it does not exist any more".to_owned());
+        return (Condition::Unreachable("it does not exist any more".to_owned()), None);
     };
     let zone = ec2::subnet(world, region, &instance.subnet_id).map(|subnet| subnet.zone.as_str()).unwrap_or_default();
     if faults.service_away(at, region, Service::Ec2) {
-        return Condition::Unreachable(format!("EC2 of {region} is away"));
+        return (Condition::Unreachable(format!("EC2 of {region} is away")), None);
     }
     if faults.zone_away(at, zone) {
-        return Condition::Unreachable(format!("its zone {zone} is away"));
+        return (Condition::Unreachable(format!("its zone {zone} is away")), None);
     }
     match state(instance, at) {
         InstanceState::Running => {}
-        other => return Condition::Unreachable(format!("it is {}", other.name())),
+        other => return (Condition::Unreachable(format!("it is {}", other.name())), None),
     }
     enum Ill {
         Down,
@@ -123,28 +137,30 @@ pub(super) fn condition(
         _ => None,
     });
     match ill {
-        Some(Ill::Down) => return Condition::Unreachable("it is down".to_owned()),
-        Some(Ill::Hung) => return Condition::Hangs,
-        Some(Ill::Broken(status)) => return Condition::Broken(status),
+        Some(Ill::Down) => return (Condition::Unreachable("it is down".to_owned()), None),
+        Some(Ill::Hung) => return (Condition::Hangs, None),
+        Some(Ill::Broken(status)) => return (Condition::Broken(status), None),
         None => {}
     }
     if !at.reached(instance.since_ms(at.now_ms()) + instance.boot_takes_ms) {
-        return Condition::Refuses("it is still booting".to_owned());
+        return (Condition::Refuses("it is still booting".to_owned()), None);
     }
     if world.elbv2.backends.handlers.of(world, region, id).is_some() {
-        return Condition::Serves;
+        return (Condition::Serves, None);
     }
-    match nginx(world, region, instance) {
-        Err(why) => Condition::Refuses(why),
-        Ok((from_ms, _)) if !at.reached(from_ms) => Condition::Refuses("nginx is still being installed".to_owned()),
-        Ok((_, script)) if !ports(&script).contains(&port) => {
-            Condition::Refuses(format!("nothing listens on port {port}"))
+    let refuses = |why: String| (Condition::Refuses(why), None);
+    match nginx(world, faults, region, instance) {
+        Err(why) => refuses(why),
+        Ok((from_ms, _)) if !at.reached(from_ms) => refuses("nginx is still being installed".to_owned()),
+        Ok((_, script)) if !listens(&script).iter().any(|(open, _)| *open == port) => {
+            refuses(format!("nothing listens on port {port}"))
         }
-        Ok(_) => Condition::Serves,
+        Ok((_, script)) => (Condition::Serves, Some(script)),
     }
 }
 
-/// Sends a request to a port of an instance that can be reached.
+/// Sends a request to a port of an instance that can be reached, in the clear or after a TLS handshake, as its scheme says.
+/// Load balancers do not look at the certificate of a target.
 pub(super) fn send(
     world: &World,
     faults: &DataFaults,
@@ -160,7 +176,21 @@ pub(super) fn send(
         _ => None,
     });
     let ms = SERVE_MS + late_ms.unwrap_or(0);
-    let reply = match condition(world, faults, at, region, id, port) {
+    let (condition, script) = look(world, faults, at, region, id, port);
+    // A function of the user speaks both.
+    let tls = script.as_deref().and_then(|script| listens(script).into_iter().find(|(open, _)| *open == port));
+    match (tls, request.scheme.as_str()) {
+        (Some((_, false)), "https") => {
+            trace.fail(hop(), format!("it speaks plain HTTP on port {port} and is sent a TLS handshake"));
+            return Got::Refused;
+        }
+        (Some((_, true)), "http") => {
+            trace.fail(hop(), format!("it expects TLS on port {port} and is sent plain HTTP"));
+            return Reply::html(400, "The plain HTTP request was sent to HTTPS port").after(ms);
+        }
+        _ => {}
+    }
+    let reply = match condition {
         Condition::Unreachable(why) => {
             trace.fail(hop(), why);
             return Got::NoConnection;
@@ -174,7 +204,7 @@ pub(super) fn send(
             return Got::Refused;
         }
         Condition::Broken(status) => Reply::html(status, "bad build"),
-        Condition::Serves => serve(world, region, id, request),
+        Condition::Serves => serve(world, region, id, &script.unwrap_or_default(), request),
     };
     if reply.status >= 500 {
         trace.fail(hop(), format!("it answers {}", reply.status));
@@ -182,13 +212,12 @@ pub(super) fn send(
     reply.after(ms)
 }
 
-fn serve(world: &World, region: &str, id: &str, request: &Request) -> Reply {
+fn serve(world: &World, region: &str, id: &str, script: &str, request: &Request) -> Reply {
     if let Some(handler) = world.elbv2.backends.handlers.of(world, region, id) {
         let Response { status, headers, body, .. } = handler(request);
         return Reply { status, headers, body };
     }
-    let script = ec2::instance(world, region, id).and_then(user_data).unwrap_or_default();
-    let mut reply = match page(&script, &request.path) {
+    let mut reply = match page(script, &request.path) {
         Some(body) => Reply { status: 200, body, ..Reply::html(200, "") },
         None => Reply::html(404, "Not Found"),
     };
@@ -213,8 +242,9 @@ fn user_data(instance: &Instance) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// From when on nginx runs on an instance, with its user data; or why it never does.
-fn nginx(world: &World, region: &str, instance: &Instance) -> Result<(u64, String), String> {
+/// From when on nginx runs on an instance, with its user data; or why it never does. Of the faults, only those that lay in the
+/// way out when it booted count.
+fn nginx(world: &World, faults: &DataFaults, region: &str, instance: &Instance) -> Result<(u64, String), String> {
     let script = user_data(instance).unwrap_or_default();
     if !script.contains("nginx") {
         return Err("no web server is installed: its user data does not mention nginx".to_owned());
@@ -227,20 +257,43 @@ fn nginx(world: &World, region: &str, instance: &Instance) -> Result<(u64, Strin
     let first_run = instance.states.iter().find(|(_, state)| *state == InstanceState::Running);
     let booted_ms = first_run.map_or(instance.launched_ms, |(at, _)| *at) + instance.boot_takes_ms;
     let failed = |why: String| format!("nginx could not be installed when it booted: {why}");
-    match vpc::egress_from(world, region, instance).map_err(failed)? {
-        from_ms if from_ms <= booted_ms || script.contains("until ") => Ok((from_ms.max(booted_ms), script)),
-        _ => Err(failed("its NAT gateway was not available yet".to_owned())),
+    let way = vpc::egress_from(world, region, instance).map_err(failed)?;
+    let tries = script.contains("until ");
+    if way.from_ms > booted_ms && !tries {
+        return Err(failed("its NAT gateway was not available yet".to_owned()));
     }
+    let mut from_ms = way.from_ms.max(booted_ms);
+    if let Some(zone) = &way.zone {
+        // A window after the other, until none is left.
+        loop {
+            let moment = Moment::at(from_ms);
+            if !faults.zone_away(&moment, zone) {
+                break;
+            }
+            if !tries {
+                return Err(failed(format!("the zone {zone} of its NAT gateway was away")));
+            }
+            from_ms = moment.holds_until();
+            if from_ms == u64::MAX {
+                break;
+            }
+        }
+    }
+    Ok((from_ms, script))
 }
 
 /// Remembers the instances that serve now: losing the way to the internet later does not uninstall anything.
 pub(crate) fn remember(world: &mut World, now_ms: u64) {
     let at = Moment::at(now_ms);
     let mut serving = Vec::new();
+    let is_installed = |instance: &Instance, region: &str| {
+        let nginx = nginx(world, &world.elbv2.backends.faults, region, instance);
+        nginx.is_ok_and(|(from_ms, _)| at.reached(from_ms))
+    };
     for group in world.elbv2.groups.values().filter(|group| group.target_type == "instance") {
         for target in group.registered(now_ms).filter(|target| !world.elbv2.backends.installed.contains(&target.id)) {
             let running = ec2::instance(world, &group.region, &target.id)
-                .filter(|instance| instance.booted_at(now_ms) && nginx(world, &group.region, instance).is_ok());
+                .filter(|instance| instance.booted_at(now_ms) && is_installed(instance, &group.region));
             let up =
                 condition(world, &DataFaults::none(), &at, &group.region, &target.id, target.port) == Condition::Serves;
             if running.is_some() && up {
@@ -251,14 +304,16 @@ pub(crate) fn remember(world: &mut World, now_ms: u64) {
     world.elbv2.backends.installed.extend(serving);
 }
 
-/// The ports on which the configuration in the script lets nginx listen, and the usual one unless that is replaced.
-fn ports(script: &str) -> Vec<u16> {
+/// The ports on which the configuration in the script lets nginx listen, with whether it speaks TLS there; and the usual one,
+/// in the clear, unless that is replaced.
+fn listens(script: &str) -> Vec<(u16, bool)> {
     let after_listen = script.split("listen").skip(1).filter_map(|rest| {
-        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok()
+        let directive = rest.split([';', '\n']).next().unwrap_or_default();
+        let digits: String = directive.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        Some((digits.parse().ok()?, directive.split_whitespace().any(|word| word == "ssl")))
     });
-    let ports: Vec<u16> = after_listen.collect();
-    if script.contains("/nginx/nginx.conf") && !ports.is_empty() { ports } else { [vec![80], ports].concat() }
+    let ports: Vec<(u16, bool)> = after_listen.collect();
+    if script.contains("/nginx/nginx.conf") && !ports.is_empty() { ports } else { [vec![(80, false)], ports].concat() }
 }
 
 /// What nginx answers for a path, as far as it can be read from the script: files that are written below the document
@@ -360,12 +415,13 @@ mod tests {
         for path in ["/", "/health", "/a/b"] {
             assert_eq!(page(script, path).as_deref(), Some("it's the shop in us-east-1"), "{path}");
         }
-        assert_eq!(ports(script), [8080], "the usual port is replaced");
+        assert_eq!(listens(script), [(8080, false)], "the usual port is replaced");
     }
 
     #[test]
     fn nginx_listens_where_the_user_data_says() {
-        assert_eq!(ports(SCRIPT), [80, 8080]);
-        assert_eq!(ports("dnf install -y nginx"), [80]);
+        assert_eq!(listens(SCRIPT), [(80, false), (8080, false)]);
+        assert_eq!(listens("dnf install -y nginx"), [(80, false)]);
+        assert_eq!(listens("server { listen 8443 ssl default_server; }"), [(80, false), (8443, true)]);
     }
 }

@@ -65,6 +65,11 @@ impl Resolver {
         Resolver { floor_s, ..Resolver::default() }
     }
 
+    /// From now on every new answer is kept for at least so many seconds.
+    pub fn set_floor_s(&mut self, floor_s: u32) {
+        self.floor_s = floor_s;
+    }
+
     /// Forgets everything.
     pub fn flush(&mut self) {
         self.cached.clear();
@@ -119,10 +124,8 @@ fn ask(net: &Internet<'_>, at: &Moment, name: &str, place: &str, draw: u64) -> R
         return found.map(|address| (To::Address(address), ALIAS_TTL_S));
     }
     let canonical = route53::canonical(name)?;
-    let zones =
-        net.world.route53.zones.values().filter(|zone| !zone.private && route53::within(&canonical, &zone.name));
-    // The longest name is the most specific delegation.
-    let zone = zones.max_by_key(|zone| zone.name.len()).ok_or_else(|| format!("no public hosted zone holds {name}"))?;
+    let (zone, _) = route53::zone_for(net.world, &canonical, |zone| served(zone, at))
+        .ok_or_else(|| format!("no public hosted zone holds {name}"))?;
     let records = served(zone, at);
     let at_name = |wanted: &str| records.iter().filter(|record| record.name == wanted).collect::<Vec<_>>();
     let exists = |wanted: &str| records.iter().any(|record| route53::within(&record.name, wanted));

@@ -2,7 +2,8 @@
 //!
 //! Sources: CloudFront Developer Guide, "Request and response behavior for custom origins" (what is forwarded,
 //! certificate and name checks, timeouts, retries), "Optimize high availability with CloudFront origin failover", "How
-//! CloudFront caches HTTP 4xx and 5xx status codes". One location serves everybody near a place; it has a resolver,
+//! CloudFront processes HTTP 4xx and 5xx status codes from your origin", "Control how long CloudFront caches errors". One
+//! location serves everybody near a place; it has a resolver,
 //! connections that it keeps open, and a cache of errors and objects.
 
 use std::collections::BTreeMap;
@@ -27,7 +28,9 @@ pub(super) const NEAR_MS: u64 = 10;
 /// What the location takes for itself **(assumption)**, in milliseconds.
 const OWN_MS: u64 = 2;
 /// Errors that a location keeps, for 10 s unless the distribution says otherwise.
-const CACHED_ERRORS: &[u16] = &[400, 403, 404, 405, 414, 416, 500, 501, 502, 503, 504];
+const CACHED_ERRORS: &[u16] = &[404, 414, 500, 501, 502, 503, 504];
+/// Errors that it keeps when the origin says for how long.
+const CACHED_WHEN_TOLD: &[u16] = &[400, 403, 405, 412, 415];
 const ERROR_TTL_S: i64 = 10;
 
 /// The memory of the CloudFront locations.
@@ -229,21 +232,28 @@ fn kept_ms(behavior: &Behavior, error_ttl_s: i64, request: &Request, reply: &Rep
     if !cacheable {
         return 0;
     }
-    if CACHED_ERRORS.contains(&reply.status) {
-        return ms(error_ttl_s);
-    }
     let policy = behavior.cache_policy_id.as_deref().and_then(cache_policy);
+    // Under CachingDisabled nothing is kept: neither errors nor the pages for them.
+    if policy.is_some_and(|policy| policy.ttl_s.2 == 0) {
+        return 0;
+    }
     let (shortest, usual, longest) = policy.map_or_else(
         || (behavior.min_ttl_s.unwrap_or(0), behavior.default_ttl_s.unwrap_or(0), behavior.max_ttl_s.unwrap_or(0)),
         |policy| policy.ttl_s,
     );
     let said = reply.headers.get("cache-control").map(String::as_str).unwrap_or_default();
+    let seconds = |name: &str| said.split(',').find_map(|part| part.trim().strip_prefix(name)?.parse::<i64>().ok());
+    let wanted = seconds("s-maxage=").or_else(|| seconds("max-age="));
+    if reply.status >= 400 {
+        let kept =
+            CACHED_ERRORS.contains(&reply.status) || wanted.is_some() && CACHED_WHEN_TOLD.contains(&reply.status);
+        // The longer one of what the distribution and the origin say; of the origin at most the longest TTL.
+        return if kept { ms(error_ttl_s.max(wanted.unwrap_or(0).min(longest))) } else { 0 };
+    }
     if ["no-store", "no-cache", "private"].iter().any(|word| said.contains(word)) {
         return ms(shortest);
     }
-    let seconds = |name: &str| said.split(',').find_map(|part| part.trim().strip_prefix(name)?.parse::<i64>().ok());
-    let wanted = seconds("s-maxage=").or_else(|| seconds("max-age=")).unwrap_or(usual);
-    ms(wanted.clamp(shortest, longest.max(shortest)))
+    ms(wanted.unwrap_or(usual).clamp(shortest, longest.max(shortest)))
 }
 
 /// Fetches from the origin of a behaviour, or from the two of its group.

@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::moment::Moment;
+use crate::control::ec2;
+use crate::world::World;
 
 /// The faults of a simulation, each with the window in which it holds. An empty set is a healthy cloud.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +96,47 @@ pub enum Service {
     LoadBalancing,
     /// Instances cannot be reached.
     Ec2,
+}
+
+impl DataFault {
+    /// What it names and what does not exist in the world, with what does; `None` when it can hit something.
+    pub(crate) fn names_nothing(&self, world: &World) -> Option<String> {
+        let region = |name: &str| {
+            let known: Vec<&str> = ec2::region_names().collect();
+            (!known.contains(&name)).then(|| format!("there is no region `{name}`: there are {}", known.join(", ")))
+        };
+        let instance = |id: &str| {
+            let all = || world.ec2.regions.values().flat_map(|region| region.instances.keys());
+            (!all().any(|known| known == id)).then(|| format!("there is no instance `{id}`: {}", listed(all())))
+        };
+        match self {
+            DataFault::RegionAway { region: name } | DataFault::ServiceAway { region: name, .. } => region(name),
+            DataFault::PathLost { region: name, places, .. } => {
+                region(name).or_else(|| places.iter().find_map(|place| region(place)))
+            }
+            DataFault::ZoneAway { zone } => {
+                let all: Vec<String> = ec2::region_names().flat_map(|name| ec2::zone_names(world, name)).collect();
+                // A zone is called after its region, so the one that is meant is among those with the same beginning.
+                let alike = all.iter().filter(|known| known.get(..7) == zone.get(..7));
+                (!all.contains(zone)).then(|| format!("there is no zone `{zone}`: {}", listed(alike)))
+            }
+            DataFault::InstanceDown { instance: id }
+            | DataFault::InstanceHung { instance: id }
+            | DataFault::InstanceAnswers { instance: id, .. }
+            | DataFault::InstanceSlow { instance: id, .. } => instance(id),
+            DataFault::CertificateExpired { certificate } => {
+                let all = &world.acm.certificates;
+                let missing = !all.contains_key(certificate);
+                missing.then(|| format!("there is no certificate `{certificate}`: {}", listed(all.keys())))
+            }
+        }
+    }
+}
+
+/// What there is instead, for messages.
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    if names.is_empty() { "there is none".to_owned() } else { format!("there are {}", names.join(", ")) }
 }
 
 impl DataFaults {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::alarms::{Alarms, Message};
 use super::faults::DataFaults;
 use super::probe::{self, Outcome};
-use super::{Internet, remember};
+use super::{Internet, Response, remember};
 use crate::control::apigatewayv2;
 use crate::control::route53::{self, CheckConfig, Observation};
 use crate::world::{Rng, World};
@@ -146,6 +146,20 @@ struct CheckerState {
     shown: Option<bool>,
     checked_ms: u64,
     status: String,
+    /// What its probes get from an API, none when they reach none.
+    #[serde(default)]
+    api: Option<Probed>,
+}
+
+/// The requests that the probes of a checker are for an API.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Probed {
+    region: String,
+    stage: String,
+    /// How each of them is answered.
+    status: u16,
+    /// The last one that is in the metrics of the API; the others follow it by the step of the checker.
+    counted_ms: u64,
 }
 
 /// A verdict that DNS will know of.
@@ -182,6 +196,11 @@ impl Health {
     pub fn with_publish_delay_ms(mut self, publish_ms: u64) -> Self {
         self.publish_ms = publish_ms;
         self
+    }
+
+    /// Changes the delay between a checker's verdict and the answers of DNS, in milliseconds, for the verdicts from now on.
+    pub fn set_publish_delay_ms(&mut self, publish_ms: u64) {
+        self.publish_ms = publish_ms;
     }
 
     /// The instant up to which everything has happened.
@@ -222,6 +241,15 @@ impl Health {
         self.alarms.put(region, namespace, name, dimensions, value, at_ms);
     }
 
+    /// Tells CloudWatch of a request of somebody else: the metrics of the APIs that it reached count it.
+    pub fn note_traffic(&mut self, response: &Response, now_ms: u64) {
+        for hop in &response.path {
+            if let (Some(region), Some(status)) = (&hop.region, hop.status) {
+                self.alarms.count_request(region, &hop.name, status, now_ms);
+            }
+        }
+    }
+
     /// Lets time pass: probes, verdicts, alarms, messages. What the checkers conclude is written into the world, where
     /// DNS reads it. Going backwards does nothing.
     pub fn advance(&mut self, world: &mut World, faults: &DataFaults, to_ms: u64) {
@@ -247,7 +275,7 @@ impl Health {
         remember(world, self.now_ms);
     }
 
-    /// Makes checkers for new checks, and forgets those of checks that are gone, disabled or have other regions.
+    /// Makes checkers for new checks, and forgets those of checks that are gone or have other regions.
     fn meet(&mut self, world: &World) {
         let probed = |config: &CheckConfig| {
             matches!(config.kind.as_str(), "HTTP" | "HTTPS" | "HTTP_STR_MATCH" | "HTTPS_STR_MATCH" | "TCP")
@@ -261,17 +289,19 @@ impl Health {
         };
         self.checks.retain(|id, check| wanted(id, check));
         self.pending.retain(|verdict| self.checks.contains_key(&verdict.check));
+        for (id, check) in &mut self.checks {
+            if world.route53.health_checks.get(id).is_some_and(|known| known.config.disabled) {
+                // It does not probe.
+                check.checkers.iter_mut().for_each(|checker| checker.api = None);
+            }
+        }
         for (id, known) in world.route53.health_checks.iter().filter(|(_, known)| probed(&known.config)) {
             let interval_s = known.config.request_interval_s.unwrap_or(30);
             if self.checks.contains_key(id) {
                 continue;
             }
             let regions = regions(&known.config);
-            // A stream of its own for each check, so that another check does not shift the phases of this one.
-            let stream = id.bytes().fold(self.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
-            let mut rng = Rng::seeded(stream);
+            let mut rng = Rng::named(self.seed, id);
             let begin_ms = self.now_ms.max(known.created_ms);
             let mut checkers = Vec::new();
             for n in 0..regions.len() * PER_REGION {
@@ -289,6 +319,7 @@ impl Health {
                     shown: None,
                     checked_ms: begin_ms,
                     status: String::new(),
+                    api: None,
                 });
             }
             self.checks.insert(id.clone(), Check { regions, interval_s, checkers });
@@ -322,6 +353,7 @@ impl Health {
         let now_ms = self.now_ms;
         let Some(known) = world.route53.health_checks.get(id) else { return };
         let threshold = known.config.failure_threshold.unwrap_or(3);
+        let kept_ms = Alarms::requests_kept_ms(world);
         let Some(check) = self.checks.get_mut(id) else { return };
         let interval_ms = u64::from(check.interval_s) * 1000;
         let known_of =
@@ -337,6 +369,15 @@ impl Health {
         };
         let all_good = check.checkers.iter().all(|checker| checker.good && checker.against == 0);
         let checker = &mut check.checkers[n];
+        checker.count_probes(&mut self.alarms, now_ms, kept_ms);
+        let before = checker.api.take().map(|probed| (probed.region, probed.stage, probed.status));
+        if outcome.api != before {
+            self.alarms.look_again(now_ms);
+        }
+        checker.api = outcome.api.clone().map(|(region, stage, status)| {
+            self.alarms.count_request(&region, &stage, status, now_ms);
+            Probed { region, stage, status, counted_ms: now_ms }
+        });
         let end_ms = now_ms + outcome.takes_ms;
         (checker.checked_ms, checker.status) = (end_ms, outcome.status.clone());
         checker.step_ms = outcome.takes_ms + interval_ms;
@@ -369,7 +410,8 @@ impl Health {
             self.note(event);
         }
         if news {
-            let verdict = Verdict { at_ms: end_ms + self.publish_ms, check: id.to_owned(), checker: n, good };
+            let verdict =
+                Verdict { at_ms: end_ms.saturating_add(self.publish_ms), check: id.to_owned(), checker: n, good };
             let place = self.pending.partition_point(|other| other.at_ms <= verdict.at_ms);
             self.pending.insert(place, verdict);
         }
@@ -436,6 +478,10 @@ impl Health {
     }
 
     fn evaluate(&mut self, world: &mut World, faults: &DataFaults, seen: &mut Seen) {
+        let kept_ms = Alarms::requests_kept_ms(world);
+        for checker in self.checks.values_mut().flat_map(|check| &mut check.checkers) {
+            checker.count_probes(&mut self.alarms, self.now_ms, kept_ms);
+        }
         let events = self.alarms.evaluate(world, faults, self.now_ms);
         events.into_iter().for_each(|event| self.note(event));
         // A health check on an alarm follows it.
@@ -468,6 +514,22 @@ impl Health {
             Some((id.clone(), format!("it probes {name}, and the record {guarded} is answered by what it says")))
         };
         world.route53.health_checks.iter().filter_map(probes_itself).collect()
+    }
+}
+
+impl CheckerState {
+    /// Counts the probes before `now_ms` that were skipped because they end as the last one, as far back as anybody looks.
+    fn count_probes(&mut self, alarms: &mut Alarms, now_ms: u64, kept_ms: u64) {
+        let end_ms = now_ms.min(self.next_ms);
+        let Some(probed) = &mut self.api else { return };
+        let oldest_ms = now_ms.saturating_sub(kept_ms);
+        if probed.counted_ms < oldest_ms {
+            probed.counted_ms += (oldest_ms - probed.counted_ms) / self.step_ms * self.step_ms;
+        }
+        while probed.counted_ms + self.step_ms < end_ms {
+            probed.counted_ms += self.step_ms;
+            alarms.count_request(&probed.region, &probed.stage, probed.status, probed.counted_ms);
+        }
     }
 }
 

@@ -159,11 +159,14 @@ pub struct Hop {
     pub name: String,
     /// Where it is; global services have no region.
     pub region: Option<String>,
+    /// The status that an API answered, whatever somebody before it made of that; none at other hops.
+    #[serde(default)]
+    pub status: Option<u16>,
 }
 
 impl Hop {
     pub(super) fn new(part: Part, name: impl Into<String>, region: Option<&str>) -> Self {
-        Hop { part, name: name.into(), region: region.map(str::to_owned) }
+        Hop { part, name: name.into(), region: region.map(str::to_owned), status: None }
     }
 }
 

@@ -86,7 +86,7 @@ impl<'a> Internet<'a> {
     /// Sends a request at an instant (virtual milliseconds since the Unix epoch) and follows it to its end.
     ///
     /// It changes the caches and nothing else: tell the world with [`World::note_traffic`], or its VPC links fall
-    /// asleep.
+    /// asleep, and the alarms with [`Health::note_traffic`].
     pub fn request(&self, caches: &mut Caches, request: &Request, now_ms: u64) -> Response {
         caches.requests += 1;
         let net = Internet { nonce: caches.requests, ..*self };

@@ -28,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) status: String,
     /// The VPC link that the probe came through, which keeps it awake.
     pub(super) link: Option<String>,
+    /// Region and stage of the API that it reached, with the status that it got there.
+    pub(super) api: Option<(String, String, u16)>,
     /// Until when another probe ends the same way.
     pub(super) holds_until_ms: u64,
     /// Whether that is said of this checker only, and not of all of them.
@@ -76,7 +78,9 @@ pub(super) fn probe(net: &Internet<'_>, config: &CheckConfig, checker: Checker<'
         }
     };
     let link = trace.path.iter().find(|hop| hop.part == Part::VpcLink).map(|hop| hop.name.clone());
-    Outcome { good, takes_ms, status, link, holds_until_ms: at.holds_until(), personal: at.personal() }
+    let answered = |hop: &Hop| Some((hop.region.clone()?, hop.name.clone(), hop.status?));
+    let api = trace.path.iter().find_map(answered);
+    Outcome { good, takes_ms, status, link, api, holds_until_ms: at.holds_until(), personal: at.personal() }
 }
 
 fn holds(body: &str, wanted: Option<&str>) -> bool {

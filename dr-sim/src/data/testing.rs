@@ -207,6 +207,7 @@ impl Site {
     pub(crate) fn send(&mut self, request: &Request) -> Response {
         let response = Internet::new(&self.kit.world, &self.faults).request(&mut self.caches, request, self.kit.now_ms);
         self.kit.world.note_traffic(&response, self.kit.now_ms);
+        self.health.note_traffic(&response, self.kit.now_ms);
         response
     }
 
@@ -402,7 +403,7 @@ impl Kit {
         output.route_table.and_then(|table| table.route_table_id).expect("a table")
     }
 
-    fn default_route(
+    pub(crate) fn default_route(
         &mut self,
         region: &str,
         table: &str,
@@ -501,10 +502,15 @@ impl Kit {
     }
 
     pub(crate) fn target_group(&mut self, half: &Half, name: &str) -> String {
+        self.target_group_of(half, name, elb::types::ProtocolEnum::Http)
+    }
+
+    pub(crate) fn target_group_of(&mut self, half: &Half, name: &str, protocol: elb::types::ProtocolEnum) -> String {
         use elb::operation::create_target_group::{CreateTargetGroupInput, CreateTargetGroupOutput};
         let input = CreateTargetGroupInput::builder()
             .name(name)
-            .protocol(elb::types::ProtocolEnum::Http)
+            .health_check_protocol(protocol.clone())
+            .protocol(protocol)
             .port(80)
             .vpc_id(&half.vpc)
             .health_check_interval_seconds(10)

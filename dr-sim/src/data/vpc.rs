@@ -195,13 +195,26 @@ fn best_route<'a>(network: &'a Region, subnet: &Subnet, address: Ipv4Addr) -> Op
     routes.max_by_key(|(cidr, _)| cidr.prefix())
 }
 
+/// How an instance gets at packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WayOut {
+    /// From when on, in milliseconds since the Unix epoch.
+    pub(super) from_ms: u64,
+    /// The zone of the NAT gateway on the way, if there is one.
+    pub(super) zone: Option<String>,
+}
+
 /// From when on an instance can fetch packages from the internet over HTTPS; why never, otherwise.
 ///
 /// The configuration is today's, what comes and goes by itself (the NAT gateway) is as it was then.
-pub(super) fn egress_from(world: &World, region: &str, instance: &Instance) -> Result<u64, String> {
+pub(super) fn egress_from(world: &World, region: &str, instance: &Instance) -> Result<WayOut, String> {
+    let direct = || Ok(WayOut { from_ms: 0, zone: None });
     let network = ec2::region(world, region).ok_or("the region has no network")?;
     let subnet = network.subnets.get(&instance.subnet_id).ok_or("its subnet is gone")?;
     let interface = network.interfaces.get(&instance.interface_id).ok_or("its network interface is gone")?;
+    if network.vpcs.get(&instance.vpc_id).is_some_and(|vpc| !vpc.dns_support) {
+        return Err(format!("the DNS support of {} is off, so it finds no repository", instance.vpc_id));
+    }
     let groups: Vec<&SecurityGroup> = interface.group_ids.iter().filter_map(|id| network.groups.get(id)).collect();
     if !internet_allowed(&groups, 443, true) {
         return Err(format!("no egress rule of {} allows tcp/443 to the internet", interface.group_ids.join(", ")));
@@ -219,7 +232,7 @@ pub(super) fn egress_from(world: &World, region: &str, instance: &Instance) -> R
         matches!((&route.destination, &route.target), (Destination::PrefixList(_), Target::Endpoint(id)) if to_s3(id))
     });
     if through_s3 {
-        return Ok(0);
+        return direct();
     }
     match best_route(network, subnet, Ipv4Addr::new(8, 8, 8, 8)) {
         None => Err(format!("the route table {} of its subnet has no default route", table.id)),
@@ -227,20 +240,24 @@ pub(super) fn egress_from(world: &World, region: &str, instance: &Instance) -> R
             let vpc = Some(&instance.vpc_id);
             let attached = network.internet_gateways.get(id).is_some_and(|gateway| gateway.vpc_id.as_ref() == vpc);
             match instance.public_ip {
-                Some(_) if attached => Ok(0),
+                Some(_) if attached => direct(),
                 Some(_) => Err(format!("the internet gateway {id} is not attached")),
                 None => Err(format!("its default route leads to {id}, and it has no public address")),
             }
         }
         Some((_, Target::NatGateway(id))) => {
             // A route can only name a gateway that was there; one that is forgotten by now was there for long.
-            let Some(nat) = network.nat_gateways.get(id) else { return Ok(0) };
+            let Some(nat) = network.nat_gateways.get(id) else { return direct() };
             if nat.failure.is_some() {
                 return Err(format!("the NAT gateway {id} has failed"));
             }
-            let Some(public) = network.subnets.get(&nat.subnet_id) else { return Ok(nat.settled_ms) };
+            let Some(public) = network.subnets.get(&nat.subnet_id) else {
+                return Ok(WayOut { from_ms: nat.settled_ms, zone: None });
+            };
             match best_route(network, public, Ipv4Addr::new(8, 8, 8, 8)) {
-                Some((_, Target::InternetGateway(_))) => Ok(nat.settled_ms),
+                Some((_, Target::InternetGateway(_))) => {
+                    Ok(WayOut { from_ms: nat.settled_ms, zone: Some(public.zone.clone()) })
+                }
                 _ => {
                     let subnet = &public.id;
                     Err(format!("the subnet {subnet} of the NAT gateway {id} has no route to an internet gateway"))

@@ -1,6 +1,11 @@
 //! The two-region site, a store that can be copied, and a picture of a world that does not depend on its ids.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    reason = "each test uses a part of it, and prints what it measures"
+)]
 
 pub mod picture;
 pub mod sweep;

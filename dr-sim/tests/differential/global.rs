@@ -1,5 +1,7 @@
 //! Names and what is in front of everything: Route 53, CloudFront, CloudWatch, SNS.
 
+use std::time::Duration;
+
 use aws_sdk_cloudfront::types as cf;
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic, Tag};
 use aws_sdk_route53::Client as Route53;
@@ -391,6 +393,8 @@ pub(crate) async fn edge(script: &mut Script, front: &Front, zone: &Zone) {
         .await;
     script.ask("cloudfront DeleteDistribution: without an ETag", delete(None)).await;
     script.ask("cloudfront DeleteDistribution: an old ETag", delete(Some(&etag))).await;
+    // For some seconds after `Deployed` it is refused all the same.
+    script.pass(Duration::from_secs(30)).await;
     script.must("cloudfront DeleteDistribution", delete(Some(&current)), |_, _| json!(true)).await;
     script.ask("cloudfront DeleteDistribution: again", delete(Some(&current))).await;
 }

@@ -112,6 +112,13 @@ impl Script {
         panic!("{what}: still waiting");
     }
 
+    /// Lets time pass that only the simulator takes, where no state tells that it is over.
+    pub(crate) async fn pass(&self, duration: Duration) {
+        if let Side::Simulator(aws) = &self.side {
+            aws.advance(duration).await;
+        }
+    }
+
     async fn drive<F: Future>(&self, call: F) -> F::Output {
         match &self.side {
             Side::Simulator(aws) => aws.drive(call).await,

@@ -42,6 +42,20 @@ async fn a_lost_region_moves_users_to_the_standby_and_back() {
     moves_and_returns(&scene, FailureMode::ConnectBlackHole, break_it, healed).await;
 }
 
+/// The connection was used a moment ago, so the request waits for an answer first and then for another connection.
+#[tokio::test]
+async fn a_request_over_a_kept_connection_hangs_for_as_long_as_the_model_says() {
+    let scene = Scene::new().await;
+    let (failover, _) = scene.model(FailureMode::ConnectBlackHole).unwrap();
+    assert!(scene.user().await.is_ok());
+    scene.aws.fail_region(PRIMARY);
+    let began = scene.aws.now_s();
+    let response = scene.user().await;
+    let (hung, kept) = (scene.aws.now_s() - began, failover.path.kept_request_s);
+    assert_eq!(response.status, 504);
+    assert!(kept > failover.path.stuck_request_s && (kept..kept + 1.0).contains(&hung), "{hung} s, {kept} s");
+}
+
 #[tokio::test]
 async fn hung_servers_move_users_to_the_standby_and_back() {
     let scene = Scene::new().await;

@@ -154,7 +154,7 @@ pub(super) const ROWS: &[Row] = &[
     ("cf-viewer-cert-region", &[Set(EDGE, "/aliases", r#"["mysecureapi.example.com", "www.example.com"]"#)], EDGE),
     ("cf-cache-policy-api", &[Set(EDGE, "/cache_policy", r#""658327ea-f89d-4fab-a63d-7e88639e58f6""#)], EDGE),
     ("cf-cache-policy-api", &[Set(EDGE, "/origin_request_policy", "null")], EDGE),
-    ("cf-error-cache", &[Set(EDGE, "/error_caching_s", "10")], EDGE),
+    ("cf-error-cache", &[Set(EDGE, "/error_caching_s", "10"), Set(EDGE, "/cache_policy", r#""another""#)], EDGE),
     ("cf-origin-timeouts", &[Set(EDGE, "/origin/read_timeout_s", "20")], EDGE),
     (
         "cf-origin-group-nonidempotent",
@@ -225,6 +225,7 @@ pub(super) const ROWS: &[Row] = &[
     ("sg-default-used", &[Set("us-east-1/primary.link", "/security_groups", "[]")], "us-east-1/primary.link"),
     ("nacl-ephemeral", &[Set("us-west-2/acl", "/entries/3/ports/tcp/from", "32768")], "us-west-2/acl"),
     ("nacl-ephemeral", &[Set("us-west-2/acl", "/entries/1/allow", "false")], "us-west-2/acl"),
+    ("alb-rule-priority-twice", &[Set("us-east-1/api", "/priority", "10")], "us-east-1/api"),
     ("alb-rule-shadowed", &[Set("us-east-1/api", "/paths", r#"["/orders/new/*"]"#)], "us-east-1/api"),
     (
         "alb-subnet-size",
@@ -238,7 +239,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     ("alarm-per-hc", &[Set("us-east-1/notifier.alarm[primary]", "/topics", "[]")], CHECK),
     ("alarm-per-hc", &[Gone("us-east-1/notifier.alarm[standby]")], SECOND),
-    ("alarm-second-region", &[Gone("us-west-2/notifier.errors"), Gone("us-west-2/slow")], "global/origin.standby"),
+    ("alarm-second-region", &[Gone("us-west-2/notifier.errors")], "global/origin.standby"),
     ("alarm-sns-region", &[Set("us-west-2/slow", "/topics", r#"["arn:aws:sns:us-east-1:1:ops"]"#)], "us-west-2/slow"),
     ("cert-expiry-alarm", &[Gone("us-west-2/expiry")], "us-west-2/certificate.issued"),
     (
@@ -290,7 +291,8 @@ pub(super) const ROWS: &[Row] = &[
         &[Set("us-east-1/primary.server[0].instance", "/user_data", r#""curl https://sts.amazonaws.com""#)],
         "us-east-1/primary.server[0].instance",
     ),
-    ("probe-equivalence", &[], CHECK),
+    ("hc-bypasses-domain", &[], CHECK),
+    ("probe-equivalence", &[Set("us-east-1/primary.health", "/integration", r#""a1b2c3d""#)], CHECK),
     ("both-checks-share-fate", &[Set(SECOND, "/host", r#"{"$ref": "us-east-1/primary.api#host"}"#)], SECOND),
 ];
 

@@ -121,6 +121,17 @@ impl OriginTimers {
         }
     }
 
+    /// Longest wait of a request that is sent over a connection which was kept from before the failure, for this kind of failure,
+    /// where that is longer than [`stuck_request_s`](Self::stuck_request_s): in a black hole it waits for an answer first, and
+    /// then for every further attempt to connect. 0 otherwise.
+    pub fn kept_request_s(&self, method: Method, mode: FailureMode) -> f64 {
+        if mode != FailureMode::ConnectBlackHole || self.keepalive_timeout_s == 0.0 {
+            return 0.0;
+        }
+        let further = if method.is_retried() { f64::from(self.connection_attempts) - 1.0 } else { 0.0 };
+        self.read_timeout_s + further * self.connection_timeout_s
+    }
+
     /// Longest wait for a response that trickles in, in seconds: infinite without a `ResponseCompletionTimeout`. No read timeout
     /// ends such a response.
     pub fn trickle_s(&self) -> f64 {
@@ -129,9 +140,11 @@ impl OriginTimers {
 
     /// The path of a user through CloudFront to a failover record with this TTL, for one kind of failure.
     ///
-    /// Error caching is assumed to apply under the cache policy `CachingDisabled` too.
+    /// Under the cache policy `CachingDisabled` no error is kept: give 0 for it then.
+    /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>
     pub fn path(&self, ttl_s: f64, method: Method, mode: FailureMode) -> Path {
-        Path { stuck_request_s: self.stuck_request_s(method, mode), ..self.path_at_worst(ttl_s, method) }
+        let (stuck_request_s, kept_request_s) = (self.stuck_request_s(method, mode), self.kept_request_s(method, mode));
+        Path { stuck_request_s, kept_request_s, ..self.path_at_worst(ttl_s, method) }
     }
 
     /// The same for an unknown kind of failure.
@@ -141,6 +154,8 @@ impl OriginTimers {
             resolver_floor_s: 0.0,
             keepalive_s: self.keepalive_timeout_s,
             stuck_request_s: self.worst_s(method),
+            // A black hole on a kept connection lasts no longer than the longer of a black hole and a hang.
+            kept_request_s: 0.0,
             error_cache_s: if method.is_retried() { self.error_caching_min_ttl_s } else { 0.0 },
         }
     }

@@ -215,6 +215,54 @@ fn cloud_front_bounds_the_last_request_by_its_timers() {
     close(failover.predict(Incident::seen(ProbeKind::Http, mode).unwrap()).unwrap().user().worst_s, 162.0, "V08");
 }
 
+/// A request over a connection that was kept waits for an answer before it connects again.
+#[test]
+fn a_long_read_timeout_may_outlast_all_stages() {
+    let mode = FailureMode::ConnectBlackHole;
+    let timers = OriginTimers {
+        connection_attempts: 2,
+        connection_timeout_s: 3.0,
+        read_timeout_s: 120.0,
+        error_caching_min_ttl_s: 0.0,
+        ..OriginTimers::default()
+    };
+    assert_eq!(timers.kept_request_s(Method::Get, mode), 123.0);
+    assert_eq!(timers.kept_request_s(Method::Post, mode), 120.0, "read timeouts are not retried");
+    assert_eq!(timers.kept_request_s(Method::Get, FailureMode::NoStatusLine), 0.0);
+    let failover = |ttl_s, timers: OriginTimers| {
+        Failover::new(Detection::health_check(10.0, 3), timers.path(ttl_s, Method::Get, mode))
+    };
+    let incident = Incident::seen(ProbeKind::Http, mode).unwrap();
+    let prediction = failover(10.0, timers).predict(incident).unwrap();
+    // The stages take 42 + 15 + 10 + 5 + 6 seconds at most. A request in the last second of the keep-alive takes 123 more.
+    close(prediction.user().worst_s, 128.0, "user");
+    close(prediction.user().best_s, 32.0, "best");
+    close(prediction.dns().worst_s, 67.0, "DNS");
+    assert_eq!(prediction.dominant().term, Term::KeptRequest);
+    insta::assert_snapshot!(prediction, @r"
+    seconds                      best  typical    worst
+    detection                    32.0     40.2     42.0
+    publication                   0.0      5.0     15.0
+    cached answer                 0.0      5.0     10.0
+    keep-alive                    0.0      0.0      5.0
+    stuck request                 0.0      0.0      6.0
+    cached error                  0.0      0.0      0.0
+    or kept connection            0.0      0.0    128.0
+    all                          32.0     50.2    128.0   (rule of thumb 40.0)
+    ");
+    // Where the stages take longer anyway, it is one of the requests that they speak of.
+    let prediction = failover(60.0, OriginTimers { read_timeout_s: 30.0, ..timers }).predict(incident).unwrap();
+    close(prediction.user().worst_s, 42.0 + 15.0 + 60.0 + 5.0 + 6.0, "the sum of the stages");
+    assert_eq!(prediction.dominant().term, Term::CachedAnswer);
+    assert!(!prediction.to_string().contains("kept connection"));
+    // No TTL makes it shorter.
+    let expected = Infeasible::AtAnyTtl { target_s: 120.0, rest_s: 128.0, short_by_s: 8.0 };
+    assert_eq!(failover(10.0, timers).largest_ttl(incident, 120.0), Err(expected));
+    assert_eq!(failover(10.0, timers).largest_ttl(incident, 130.0), Ok(62.0));
+    let back = failover(10.0, timers).recover(incident).unwrap();
+    close(back.user().worst_s, 34.0 + 15.0 + 10.0 + 5.0, "nobody is stuck on the way back");
+}
+
 #[test]
 fn timers_outside_cloud_fronts_ranges_are_refused_by_name() {
     let default = OriginTimers::default();
@@ -290,9 +338,9 @@ fn an_endless_keep_alive_makes_the_worst_case_endless_and_nothing_else() {
 }
 
 /// The inputs of a prediction as a list, so that a property can change one of them.
-fn build(x: [f64; 7], threshold: u32, checkers: u32) -> Band {
-    let [interval_s, ttl_s, p, resolver_floor_s, keepalive_s, stuck_request_s, error_cache_s] = x;
-    let path = Path { ttl_s, resolver_floor_s, keepalive_s, stuck_request_s, error_cache_s };
+fn build(x: [f64; 8], threshold: u32, checkers: u32) -> Band {
+    let [interval_s, ttl_s, p, resolver_floor_s, keepalive_s, stuck_request_s, kept_request_s, error_cache_s] = x;
+    let path = Path { ttl_s, resolver_floor_s, keepalive_s, stuck_request_s, kept_request_s, error_cache_s };
     let failover = Failover::new(Detection::HealthCheck { interval_s, threshold, checkers }, path);
     failover.predict(ProbeTime::exactly(p)).unwrap().user()
 }
@@ -300,8 +348,8 @@ fn build(x: [f64; 7], threshold: u32, checkers: u32) -> Band {
 proptest! {
     #[test]
     fn the_worst_case_never_falls_when_an_input_rises(
-        x in proptest::array::uniform7(0.0_f64..500.0), threshold in 1_u32..10, checkers in 1_u32..65,
-        which in 0_usize..8, more in 0.0_f64..500.0
+        x in proptest::array::uniform8(0.0_f64..500.0), threshold in 1_u32..10, checkers in 1_u32..65,
+        which in 0_usize..9, more in 0.0_f64..500.0
     ) {
         let (mut y, mut f) = (x, threshold);
         match y.get_mut(which) {
@@ -314,7 +362,7 @@ proptest! {
 
     #[test]
     fn best_typical_and_worst_are_in_order(
-        x in proptest::array::uniform7(0.0_f64..500.0), threshold in 1_u32..11, checkers in 1_u32..65
+        x in proptest::array::uniform8(0.0_f64..500.0), threshold in 1_u32..11, checkers in 1_u32..65
     ) {
         let band = build(x, threshold, checkers);
         prop_assert!(band.best_s <= band.typical_s && band.typical_s <= band.worst_s, "{band:?}");
@@ -322,7 +370,7 @@ proptest! {
 
     #[test]
     fn other_regions_of_a_check_move_the_typical_case_only(
-        x in proptest::array::uniform7(0.0_f64..500.0), threshold in 1_u32..11, a in 1_u32..65, b in 1_u32..65
+        x in proptest::array::uniform8(0.0_f64..500.0), threshold in 1_u32..11, a in 1_u32..65, b in 1_u32..65
     ) {
         let (a, b) = (build(x, threshold, a), build(x, threshold, b));
         prop_assert_eq!((a.best_s, a.nominal_s, a.worst_s), (b.best_s, b.nominal_s, b.worst_s));

@@ -22,6 +22,31 @@ fn differences(graph: &Graph) -> Vec<Difference> {
     of_program(graph).expect("there are two regions").differences
 }
 
+#[test]
+fn the_rule_of_a_difference_is_the_one_whose_waiver_accepts_it() {
+    let rule = |address, at, value| one(changed(address, at, value)).rule();
+    let server = "us-west-2/standby.server[0].instance";
+    assert_eq!(rule("us-west-2/standby.alb.listener", "/port", json!(8080)), "parity-must-match");
+    assert_eq!(rule("us-west-2/standby.net.vpc", "/cidr", json!("10.1.0.0/18")), "parity-must-match");
+    assert_eq!(rule(server, "/instance_type", json!("t4g.micro")), "standby-capacity");
+    assert_eq!(rule(server, "/user_data", json!("echo us-east-1")), "region-literal-leak");
+    assert_eq!(rule("us-west-2/standby.integration", "/timeout_ms", json!(1000)), "apigw-route-parity");
+    assert_eq!(rule("us-west-2/standby.domain", "/name", json!("other.example.com")), "apigw-domain-name-twin");
+    let without = |address: &'static str| {
+        let found = differences(&program(move |node| {
+            if node.address.as_str() == address {
+                gone(node);
+            }
+        }));
+        let missing = |it: &&Difference| it.class == Class::Missing && it.standby.is_none();
+        found.iter().filter(missing).map(|it| (it.rule(), it.type_name.clone())).collect::<Vec<_>>()
+    };
+    let [lost] = &without("us-west-2/standby.link")[..] else { panic!("one is missing") };
+    assert_eq!((lost.0, lost.1.as_str()), ("standby-created-on-demand", "aws.apigatewayv2.vpc_link"));
+    let [lost] = &without("us-west-2/standby.proxy")[..] else { panic!("one is missing") };
+    assert_eq!((lost.0, lost.1.as_str()), ("apigw-route-parity", "aws.apigatewayv2.route"));
+}
+
 /// A resource becomes another thing under its name, so that it is nobody's twin.
 fn gone(node: &mut Node) {
     node.schema = Box::leak(Box::new(Schema { type_name: "test.gone", ..*node.schema }));
@@ -179,6 +204,27 @@ fn deployed(graph: &Graph) -> State {
         state.resources.insert(node.address.clone(), record);
     }
     state
+}
+
+/// A script that names the range of its own network, as nginx wants it for `set_real_ip_from`, says the same in both regions.
+#[test]
+fn a_boot_script_may_name_its_own_range_and_no_other() {
+    let scripts = |one: &'static str, two: &'static str| {
+        differences(&program(move |node| {
+            let script = match node.address.as_str() {
+                "us-east-1/primary.server[0].instance" => one,
+                "us-west-2/standby.server[0].instance" => two,
+                _ => return,
+            };
+            node.inputs["user_data"] = json!(script);
+        }))
+    };
+    let own = "real_ip 10.0.0.0/16; private 10.0.0.0/19,10.0.32.0/19.";
+    assert_eq!(scripts(own, "real_ip 10.1.0.0/16; private 10.1.0.0/19,10.1.32.0/19."), []);
+    for other in ["real_ip 10.0.0.0/16;", "real_ip 10.1.0.0/1;", "real_ip 110.1.0.0/16;", "real_ip 10.1.0.0/166;"] {
+        let found = one(scripts("real_ip 10.0.0.0/16;", other));
+        assert_eq!((found.class, found.severity), (Class::MustMatch, Severity::Error), "{other}");
+    }
 }
 
 /// The program has two certificates for the same names, and somebody gave a domain another one.

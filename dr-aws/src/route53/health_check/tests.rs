@@ -25,6 +25,7 @@ fn args(check: &HealthCheck) -> HealthCheckArgs {
         children: Vec::new(),
         healthy_children: check.healthy_children,
         alarm: None,
+        alarm_settings: None,
         insufficient_data: None,
         inverted: check.inverted,
         disabled: check.disabled,
@@ -63,7 +64,7 @@ fn what_route_53_fills_in_is_no_drift() {
         let mut seen = config(&args).unwrap();
         seen.regions = Some(REGIONS.iter().map(|region| HealthCheckRegion::from(*region)).collect());
         seen.fully_qualified_domain_name = args.host.as_ref().map(|host| host.to_lowercase());
-        assert_eq!(observed(Some(&args), &seen), args);
+        assert_eq!(observed(Some(&args), &seen, None), args);
     }
 }
 
@@ -130,6 +131,51 @@ fn an_alarm_is_named_by_its_arn() {
     let alarm = alarm("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:shop-5xx:late").unwrap();
     assert_eq!((alarm.region().as_str(), alarm.name()), ("eu-west-1", "shop-5xx:late"));
     assert!(super::alarm("arn:aws:sns:eu-west-1:123456789012:topic").is_err());
+}
+
+/// Route 53's copy of an alarm, with this threshold.
+fn copy(threshold: f64) -> CloudWatchAlarmConfiguration {
+    let dimension = aws_sdk_route53::types::Dimension::builder().name("ApiId").value("a1").build().unwrap();
+    let copy = CloudWatchAlarmConfiguration::builder().namespace("AWS/ApiGateway").metric_name("5xx");
+    let copy = copy.dimensions(dimension).statistic("Sum".into()).period(60).evaluation_periods(1);
+    copy.comparison_operator("GreaterThanOrEqualToThreshold".into()).threshold(threshold).build().unwrap()
+}
+
+#[cfg(feature = "cloudwatch")]
+#[test]
+fn an_alarm_that_changes_changes_the_check_on_it() {
+    use dr_core::Stack;
+
+    use crate::cloudwatch::{Alarm, Comparison};
+    use crate::regions::UsWest2;
+
+    let program = |threshold| {
+        let built = Stack::build("shop", |stack| {
+            let alarm = Alarm::new("AWS/ApiGateway", "5xx").dimension("ApiId", "a1");
+            let alarm = alarm.when(Comparison::AtLeast, threshold);
+            let arn = stack.region(UsWest2).add("errors", alarm.clone()).arn;
+            stack.region(dr_core::Global).add("check", HealthCheck::on_alarm(&alarm, arn, InsufficientData::LastKnown));
+        });
+        built.unwrap()
+    };
+    let inputs = |stack: &Stack| stack.get("global/check").unwrap().inputs.clone();
+    let (old, new) = (program(1.0), program(5.0));
+    assert_ne!(inputs(&old)["alarm_settings"], inputs(&new)["alarm_settings"]);
+    assert_eq!(inputs(&old)["alarm"], inputs(&new)["alarm"], "the alarm keeps its ARN");
+    // What is read is what the program says, until Route 53 has an old copy.
+    let wanted = |stack: &Stack| serde_json::from_value::<AlarmSettingsArgs>(inputs(stack)["alarm_settings"].clone());
+    assert_eq!(settings(&copy(1.0)), wanted(&old).unwrap());
+    assert_ne!(settings(&copy(1.0)), wanted(&new).unwrap());
+}
+
+#[test]
+fn an_old_copy_of_an_alarm_is_seen_and_one_that_is_not_shown_is_taken_for_right() {
+    let wanted = HealthCheckArgs { alarm_settings: Some(settings(&copy(5.0))), ..prior().args };
+    let config = config(&wanted).unwrap();
+    let seen = |copy| observed(Some(&wanted), &config, copy).alarm_settings;
+    let old = copy(1.0);
+    assert_eq!(seen(Some(&old)), Some(settings(&old)));
+    assert_eq!(seen(None), wanted.alarm_settings);
 }
 
 fn prior() -> Prior<HealthCheck> {

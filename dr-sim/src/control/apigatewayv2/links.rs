@@ -19,8 +19,10 @@ use crate::world::World;
 const LINKS_MAX: usize = 10;
 /// Subnets per VPC link.
 const SUBNETS_MAX: usize = 10;
-/// Zones without VPC links (AWS page "Working with VPC links for HTTP APIs" lists the ones that have them).
-const UNSUPPORTED_ZONES: &[&str] = &["use1-az3"];
+/// Zones without VPC links: the table of <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-vpc-links-v2.html>
+/// leaves them out.
+const UNSUPPORTED_ZONES: &[&str] =
+    &["ape1-az1", "apne1-az3", "apne2-az4", "cac1-az4", "euw3-az2", "use1-az3", "usw1-az2"];
 /// What DescribeNetworkInterfaces shows.
 const DESCRIPTION: &str = "ENI managed by APIGateway";
 const KIND: &str = "api_gateway_managed";
@@ -89,7 +91,7 @@ fn create(world: &mut World, call: &Call, input: &CreateVpcLinkInput) -> Answer<
         }
         if UNSUPPORTED_ZONES.contains(&subnet.zone_id.as_str()) {
             return Err(bad(format!(
-                "VPC links are not supported in the Availability Zone {} of subnet {id}",
+                "Subnet '{id}' is in Availability Zone '{}' where service is not available",
                 subnet.zone_id
             )));
         }

@@ -1,8 +1,9 @@
 //! CloudFront: distributions and the managed policies.
 //!
 //! API: CloudFront 2020-05-31, signed for us-east-1. A distribution is `InProgress` after its creation and after every update
-//! until it is at every edge ([`Slow::CloudFrontDeploy`]); viewers get the configuration before until then, see
-//! [`Distribution::served`]. An update needs the ETag and the whole configuration, a delete a disabled and deployed one.
+//! until it is at every edge ([`Slow::CloudFrontDeploy`], [`Slow::CloudFrontDisable`]); viewers get the configuration before
+//! until then, see [`Distribution::served`]. An update needs the ETag and the whole configuration, a delete a disabled and
+//! deployed one, and some seconds more ([`Slow::CloudFrontDelete`]).
 
 mod check;
 mod config;
@@ -73,6 +74,9 @@ pub(crate) struct Distribution {
     pub(crate) earlier: Vec<Version>,
     /// `InProgress` before, `Deployed` from then on.
     pub(crate) deployed_at_ms: u64,
+    /// After a disable, deletes are refused before this instant, although it is `Deployed`.
+    #[serde(default)]
+    deletable_at_ms: u64,
     pub(crate) etag: String,
     pub(crate) modified_ms: u64,
     pub(crate) tags: BTreeMap<String, String>,
@@ -170,6 +174,7 @@ fn create(
         id: id.clone(),
         earlier: vec![Version { until_ms: deployed_at_ms, config: None }],
         deployed_at_ms,
+        deletable_at_ms: 0,
         etag: etag(world),
         modified_ms: call.now_ms,
         tags,
@@ -339,6 +344,7 @@ fn update_distribution(
     check_aliases_free(world, &config, &present.id)?;
 
     let (id, arn) = (present.id.clone(), present.arn.clone());
+    let disables = present.config.enabled && !config.enabled;
     let before = present.config.viewer_certificate.acm_certificate_arn.clone();
     let after = config.viewer_certificate.acm_certificate_arn.clone();
     if let Some(certificate) = &after {
@@ -348,9 +354,14 @@ fn update_distribution(
         acm::release_certificate(world, &certificate, &arn, call.now_ms);
     }
     let etag = etag(world);
-    let deployed_at_ms = call.now_ms + world.latency(Slow::CloudFrontDeploy);
+    let slow = if disables { Slow::CloudFrontDisable } else { Slow::CloudFrontDeploy };
+    let deployed_at_ms = call.now_ms + world.latency(slow);
+    let deleting_ms = if disables { world.latency(Slow::CloudFrontDelete) } else { 0 };
     let distribution = world.cloudfront.distributions.get_mut(&id).expect("found at the beginning");
     distribution.deployed_at_ms = deployed_at_ms.max(distribution.deployed_at_ms);
+    if disables {
+        distribution.deletable_at_ms = distribution.deployed_at_ms + deleting_ms;
+    }
     distribution.earlier.retain(|version| version.until_ms > call.now_ms);
     let before = std::mem::replace(&mut distribution.config, config);
     distribution.earlier.push(Version { until_ms: distribution.deployed_at_ms, config: Some(before) });
@@ -367,7 +378,8 @@ fn delete_distribution(
 ) -> Answer<DeleteDistributionOutput> {
     let distribution = find(world, &input.id)?;
     check_etag(distribution, input.if_match.as_deref())?;
-    if distribution.config.enabled || distribution.status(call.now_ms) != "Deployed" {
+    let is_deployed = distribution.status(call.now_ms) == "Deployed";
+    if distribution.config.enabled || !is_deployed || call.now_ms < distribution.deletable_at_ms {
         let message = "The distribution you are trying to delete has not been disabled.";
         return Err(Refusal::new("DistributionNotDisabled", message).status(409));
     }

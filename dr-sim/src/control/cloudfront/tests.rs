@@ -144,14 +144,15 @@ fn a_distribution_lives_from_in_progress_to_disabled_to_gone() {
     let first = etag(&mut world);
     assert_eq!(code(delete(&mut world, 300, &id, first.clone())), "DistributionNotDisabled");
     update(&mut world, 300, &id, |config| config.enabled = false).expect("fine");
-    assert_eq!(status(&mut world, 514, &id), "InProgress");
+    assert_eq!([status(&mut world, 719, &id), status(&mut world, 720, &id)], ["InProgress", "Deployed"]);
     let second = etag(&mut world);
     assert_ne!(first, second);
-    assert_eq!(code(delete(&mut world, 514, &id, second.clone())), "DistributionNotDisabled", "not at every edge yet");
-    assert_eq!(code(delete(&mut world, 515, &id, first)), "PreconditionFailed");
-    assert_eq!(code(delete(&mut world, 515, &id, None)), "InvalidIfMatchVersion");
-    delete(&mut world, 515, &id, second).expect("disabled and deployed");
-    assert_eq!(code(get(&mut world, 515, &id)), "NoSuchDistribution");
+    assert_eq!(code(delete(&mut world, 719, &id, second.clone())), "DistributionNotDisabled", "not at every edge yet");
+    assert_eq!(code(delete(&mut world, 729, &id, second.clone())), "DistributionNotDisabled", "so soon after it");
+    assert_eq!(code(delete(&mut world, 730, &id, first)), "PreconditionFailed");
+    assert_eq!(code(delete(&mut world, 730, &id, None)), "InvalidIfMatchVersion");
+    delete(&mut world, 730, &id, second).expect("disabled and deployed");
+    assert_eq!(code(get(&mut world, 730, &id)), "NoSuchDistribution");
 }
 
 #[test]

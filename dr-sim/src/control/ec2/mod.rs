@@ -26,7 +26,7 @@ pub(crate) use self::eni::{
     release_eni_at, security_group, set_eni_groups, subnet,
 };
 pub(crate) use self::state::*;
-pub(crate) use self::zones::is_enabled;
+pub(crate) use self::zones::{is_enabled, region_names, zone_names};
 
 use aws_sdk_ec2::operation::allocate_address::AllocateAddressError;
 use aws_sdk_ec2::operation::associate_route_table::AssociateRouteTableError;

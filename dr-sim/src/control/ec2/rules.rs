@@ -4,6 +4,8 @@
 //! A rule is what its traffic is: the same traffic twice in one group and direction is refused. A call is done as a whole or
 //! not at all.
 
+use std::mem;
+
 use aws_sdk_ec2::operation::authorize_security_group_egress::{
     AuthorizeSecurityGroupEgressInput, AuthorizeSecurityGroupEgressOutput,
 };
@@ -343,6 +345,10 @@ pub(super) fn modify_security_group_rules(
         };
         check_description(request.description())?;
         let rule = rules.iter_mut().find(|rule| rule.id == id).ok_or_else(|| not_found("rule", id))?;
+        if mem::discriminant(&rule.traffic.peer) != mem::discriminant(&peer) {
+            let (old, new) = (kind(&rule.traffic.peer), kind(&peer));
+            return Err(invalid(format!("You may not specify a {new} for an existing {old} rule.")));
+        }
         rule.traffic = Traffic { protocol, from_port, to_port, peer };
         rule.description = request.description().map(str::to_owned);
     }
@@ -355,6 +361,16 @@ pub(super) fn modify_security_group_rules(
     unless_dry_run(input.dry_run)?;
     region.groups.get_mut(group_id).expect("it was found above").rules = rules;
     Ok(ModifySecurityGroupRulesOutput::builder().r#return(true).build())
+}
+
+/// A kind of peer as EC2 names it when a rule would get another.
+fn kind(peer: &Peer) -> &'static str {
+    match peer {
+        Peer::V4(_) => "IPv4 CIDR",
+        Peer::V6(_) => "IPv6 CIDR",
+        Peer::Group(_) => "referenced group id",
+        Peer::PrefixList(_) => "prefix list",
+    }
 }
 
 /// `peer: 10.0.0.0/16, TCP, from port: 80, to port: 80, ALLOW`, as the error text of EC2 has it.

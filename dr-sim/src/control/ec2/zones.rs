@@ -50,6 +50,16 @@ pub(crate) fn is_enabled(region: &str) -> bool {
     REGIONS.iter().any(|known| known.0 == region && !known.3)
 }
 
+/// Every region that the documentation lists, switched on or not.
+pub(crate) fn region_names() -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().map(|known| known.0)
+}
+
+/// The names of the zones of a region; none of a region that does not exist.
+pub(crate) fn zone_names(world: &World, region: &str) -> Vec<String> {
+    zones(world, region).into_iter().map(|(name, _)| name).collect()
+}
+
 /// Name and id of each zone of a region, in order of the names.
 ///
 /// Which letter stands for which zone differs per account; here it is turned by the seed, so that programs which mix up names

@@ -1,11 +1,16 @@
 //! Rules of a listener: conditions, priorities, and the default rule, which belongs to the listener itself.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_elasticloadbalancingv2::operation::create_rule::{CreateRuleError, CreateRuleInput, CreateRuleOutput};
 use aws_sdk_elasticloadbalancingv2::operation::delete_rule::{DeleteRuleError, DeleteRuleInput, DeleteRuleOutput};
 use aws_sdk_elasticloadbalancingv2::operation::describe_rules::{
     DescribeRulesError, DescribeRulesInput, DescribeRulesOutput,
 };
 use aws_sdk_elasticloadbalancingv2::operation::modify_rule::{ModifyRuleError, ModifyRuleInput, ModifyRuleOutput};
+use aws_sdk_elasticloadbalancingv2::operation::set_rule_priorities::{
+    SetRulePrioritiesError, SetRulePrioritiesInput, SetRulePrioritiesOutput,
+};
 use aws_sdk_elasticloadbalancingv2::types::{
     HostHeaderConditionConfig, HttpHeaderConditionConfig, HttpRequestMethodConditionConfig, PathPatternConditionConfig,
     QueryStringConditionConfig, QueryStringKeyValuePair, Rule as SdkRule, RuleCondition, SourceIpConditionConfig,
@@ -43,6 +48,7 @@ pub(super) fn register(table: &mut Table) {
     table.on(SERVICE, "DescribeRules", DescribeRulesError::generic, describe);
     table.on(SERVICE, "ModifyRule", ModifyRuleError::generic, modify);
     table.on(SERVICE, "DeleteRule", DeleteRuleError::generic, delete);
+    table.on(SERVICE, "SetRulePriorities", SetRulePrioritiesError::generic, set_priorities);
 }
 
 fn not_found(arn: &str) -> Refusal {
@@ -148,6 +154,41 @@ fn delete(world: &mut World, call: &Call, input: &DeleteRuleInput) -> Answer<Del
     let arn = existing(world, call, input.rule_arn())?.arn.clone();
     world.elbv2.rules.remove(&arn);
     Ok(DeleteRuleOutput::builder().build())
+}
+
+/// All of them or none: rules can trade places.
+fn set_priorities(world: &mut World, call: &Call, input: &SetRulePrioritiesInput) -> Answer<SetRulePrioritiesOutput> {
+    let mut wanted = Vec::new();
+    for pair in input.rule_priorities() {
+        let rule = existing(world, call, pair.rule_arn())?;
+        let priority = pair.priority().ok_or_else(|| invalid("A priority must be specified"))?;
+        if !(1..=50_000).contains(&priority) {
+            return Err(invalid("The rule priority must be between 1 and 50000"));
+        }
+        if wanted.iter().any(|(other, _): &(Rule, i32)| other.arn == rule.arn) {
+            return Err(invalid(format!("Rule '{}' is specified more than once", rule.arn)));
+        }
+        wanted.push((rule.clone(), priority));
+    }
+    let Some((first, _)) = wanted.first() else { return Err(invalid("Rule priorities must be specified")) };
+    if wanted.iter().any(|(rule, _)| rule.listener != first.listener) {
+        return Err(invalid("The rules must belong to the same listener"));
+    }
+    let moved = |rule: &Rule| wanted.iter().find(|(other, _)| other.arn == rule.arn).map(|(_, priority)| *priority);
+    let mut taken = BTreeSet::new();
+    for rule in world.elbv2.rules.values().filter(|rule| rule.listener == first.listener) {
+        let priority = moved(rule).unwrap_or(rule.priority);
+        if !taken.insert(priority) {
+            return Err(Refusal::new("PriorityInUse", format!("Priority '{priority}' is currently in use")));
+        }
+    }
+    let mut shown = Vec::new();
+    for (rule, priority) in wanted {
+        let rule = existing(world, call, Some(&rule.arn))?;
+        rule.priority = priority;
+        shown.push(to_sdk(rule));
+    }
+    Ok(SetRulePrioritiesOutput::builder().set_rules(Some(shown)).build())
 }
 
 fn checked(conditions: &[RuleCondition]) -> Answer<Vec<Condition>> {

@@ -44,12 +44,13 @@ use aws_sdk_elasticloadbalancingv2::operation::modify_target_group_attributes::{
 };
 use aws_sdk_elasticloadbalancingv2::operation::register_targets::{RegisterTargetsInput, RegisterTargetsOutput};
 use aws_sdk_elasticloadbalancingv2::operation::remove_tags::{RemoveTagsInput, RemoveTagsOutput};
+use aws_sdk_elasticloadbalancingv2::operation::set_rule_priorities::{SetRulePrioritiesInput, SetRulePrioritiesOutput};
 use aws_sdk_elasticloadbalancingv2::operation::set_security_groups::{SetSecurityGroupsInput, SetSecurityGroupsOutput};
 use aws_sdk_elasticloadbalancingv2::operation::set_subnets::{SetSubnetsInput, SetSubnetsOutput};
 use aws_sdk_elasticloadbalancingv2::types::{
     Action, ActionTypeEnum, Certificate, FixedResponseActionConfig, ForwardActionConfig, LoadBalancerAttribute,
-    LoadBalancerSchemeEnum, LoadBalancerTypeEnum, Matcher, ProtocolEnum, RedirectActionConfig, RuleCondition, Tag,
-    TargetDescription, TargetGroupAttribute, TargetGroupTuple, TargetTypeEnum,
+    LoadBalancerSchemeEnum, LoadBalancerTypeEnum, Matcher, ProtocolEnum, RedirectActionConfig, RuleCondition,
+    RulePriorityPair, Tag, TargetDescription, TargetGroupAttribute, TargetGroupTuple, TargetTypeEnum,
 };
 
 use crate::control::acm;
@@ -544,6 +545,36 @@ fn rules_have_priorities_conditions_and_a_default_that_belongs_to_the_listener()
     assert_eq!(kit.code::<_, DeleteRuleOutput>(HERE, "elb.DeleteRule", delete(&default)), "OperationNotPermitted");
     assert_eq!(kit.code::<_, DeleteRuleOutput>(HERE, "elb.DeleteRule", delete(&arn)), "accepted");
     assert_eq!(kit.code::<_, DeleteRuleOutput>(HERE, "elb.DeleteRule", delete(&arn)), "RuleNotFound");
+}
+
+#[test]
+fn priorities_move_together_or_not_at_all() {
+    let (mut kit, half) = served();
+    let mut rule = |priority: i32| {
+        let path = RuleCondition::builder().field("path-pattern").values("/a/*").build();
+        let input = CreateRuleInput::builder().listener_arn(&half.listener).priority(priority).conditions(path);
+        let output: CreateRuleOutput = kit.must(HERE, "elb.CreateRule", input.actions(fixed("404")).build());
+        output.rules()[0].rule_arn().expect("an ARN").to_owned()
+    };
+    let (a, b) = (rule(10), rule(20));
+    let mut set = |pairs: &[(&str, i32)]| {
+        let pair =
+            |(arn, priority): &(&str, i32)| RulePriorityPair::builder().rule_arn(*arn).priority(*priority).build();
+        let pairs = Some(pairs.iter().map(pair).collect());
+        let input = SetRulePrioritiesInput::builder().set_rule_priorities(pairs).build();
+        kit.code::<_, SetRulePrioritiesOutput>(HERE, "elb.SetRulePriorities", input)
+    };
+    assert_eq!(set(&[(&a, 20)]), "PriorityInUse");
+    assert_eq!(set(&[(&a, 30), (&b, 30)]), "PriorityInUse");
+    assert_eq!(set(&[(&a, 30), ("arn:none", 40)]), "RuleNotFound");
+    assert_eq!(set(&[(&a, 0)]), "ValidationError");
+    assert_eq!(set(&[]), "ValidationError");
+    assert_eq!(set(&[(&a, 10)]), "accepted");
+    assert_eq!(set(&[(&a, 20), (&b, 10)]), "accepted");
+    let input = DescribeRulesInput::builder().listener_arn(&half.listener).build();
+    let all: DescribeRulesOutput = kit.must(HERE, "elb.DescribeRules", input);
+    let order: Vec<&str> = all.rules().iter().filter_map(|rule| rule.rule_arn()).collect();
+    assert_eq!(order[..2], [&b, &a]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ use aws_sdk_route53::types::{
 use super::config::{alarm, check, copy_alarm, from_request, number, regions, shown as shown_config};
 use super::zones::count;
 use super::{HealthCheck, SERVICE, bare_id, date, invalid_input, page_size, required};
-use crate::control::{Answer, Call, Refusal, Table, cloudwatch};
+use crate::control::{Answer, Call, Refusal, Table};
 use crate::world::World;
 
 /// Active health checks per account (Route 53 quota, may be raised).
@@ -63,20 +63,29 @@ fn raw_verdict(world: &World, check: &HealthCheck) -> bool {
             let healthy = check.config.children.iter().filter(|child| is_healthy(world, child)).count();
             check.config.health_threshold.is_none_or(|threshold| u32::try_from(healthy).is_ok_and(|n| n >= threshold))
         }
-        "CLOUDWATCH_METRIC" => {
-            let alarm = check.config.alarm.as_ref().and_then(|(region, name)| cloudwatch::alarm(world, region, name));
-            match alarm.map(|alarm| alarm.state.value.as_str()) {
-                Some("OK") => true,
-                Some("ALARM") => false,
-                // The last known status is not kept; the default of a check that has none is healthy.
-                _ => check.config.insufficient_data_health_status.as_deref() != Some("Unhealthy"),
-            }
-        }
+        "CLOUDWATCH_METRIC" => match (check.alarm_says, check.config.insufficient_data_health_status.as_deref()) {
+            (Some(healthy), _) => healthy,
+            (None, Some("Healthy")) => true,
+            (None, Some("Unhealthy")) => false,
+            // A new check that has no last known status is healthy.
+            (None, _) => check.last_known.unwrap_or(true),
+        },
         _ => {
             let good = check.observations.iter().filter(|observation| observation.healthy).count();
             check.observations.is_empty() || 100 * good > HEALTHY_ABOVE_PERCENT * check.observations.len()
         }
     }
+}
+
+/// The state that the copy of an alarm gives: what a check on the alarm says from now on.
+pub(crate) fn note_alarm(world: &mut World, id: &str, state: &str) {
+    let Some(check) = world.route53.health_checks.get_mut(id) else { return };
+    check.alarm_says = match state {
+        "OK" => Some(true),
+        "ALARM" => Some(false),
+        _ => None,
+    };
+    check.last_known = check.alarm_says.or(check.last_known);
 }
 
 fn no_check(id: &str) -> Refusal {
@@ -164,6 +173,8 @@ fn create_health_check(
         created_ms: call.now_ms,
         tags: BTreeMap::new(),
         observations: Vec::new(),
+        alarm_says: None,
+        last_known: None,
     };
     let output = answer(&new);
     world.route53.health_checks.insert(new.id.clone(), new);

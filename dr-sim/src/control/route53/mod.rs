@@ -20,8 +20,9 @@ use aws_sdk_route53::types::{ChangeInfo, ChangeStatus};
 use aws_smithy_types::DateTime;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::health::is_healthy;
+pub(crate) use self::health::{is_healthy, note_alarm};
 pub(crate) use self::names::{canonical, plain, within};
+pub(crate) use self::zones::add_owned;
 
 use super::{Answer, Refusal, Table};
 use crate::latency::Slow;
@@ -175,6 +176,12 @@ pub(crate) struct HealthCheck {
     /// without them counts as healthy.
     #[serde(default)]
     pub(crate) observations: Vec<Observation>,
+    /// Whether the copy of the alarm was OK at its last evaluation; none without data, and for checks of another kind.
+    #[serde(default)]
+    pub(crate) alarm_says: Option<bool>,
+    /// The same, as of the last evaluation that had data.
+    #[serde(default)]
+    pub(crate) last_known: Option<bool>,
 }
 
 /// What a health check checks and how. Defaults are filled in, as GetHealthCheck shows them.
@@ -284,17 +291,48 @@ pub(crate) fn register(table: &mut Table) {
     answer::register(table);
 }
 
+/// The public zone whose name servers are asked for a canonical name, and from when on the way to it is in DNS.
+///
+/// `records` are what a zone answers. A zone inside another one of the account is asked only when that one delegates to it, by
+/// an NS set with its name servers; one whose parent is not in the account is taken for delegated.
+pub(crate) fn zone_for<'w>(
+    world: &'w World,
+    name: &str,
+    records: impl Fn(&'w Zone) -> &'w [RecordSet],
+) -> Option<(&'w Zone, u64)> {
+    let mut around: Vec<&Zone> =
+        world.route53.zones.values().filter(|zone| !zone.private && names::within(name, &zone.name)).collect();
+    around.sort_by_key(|zone| zone.name.len());
+    let outermost = around.first()?.name.len();
+    let mut zone = *around.iter().rfind(|zone| zone.name.len() == outermost)?;
+    let mut from_ms = 0;
+    let delegates = |record: &RecordSet, child: &Zone| {
+        let leads_there = |value: &String| child.name_servers.iter().any(|own| own == value.trim_end_matches('.'));
+        record.record_type == "NS" && record.name == child.name && record.values.iter().any(leads_there)
+    };
+    // The delegation nearest to the apex cuts off everything below it.
+    while let Some((child, delegation)) = around
+        .iter()
+        .filter(|child| child.name.len() > zone.name.len())
+        .find_map(|child| Some((*child, records(zone).iter().find(|record| delegates(record, child))?)))
+    {
+        from_ms = from_ms.max(delegation.in_dns_from_ms);
+        zone = child;
+    }
+    Some((zone, from_ms))
+}
+
 /// From when on public DNS answers a CNAME query for `name` with `value`, when the record is there now.
 pub(crate) fn cname_in_dns_from(world: &World, name: &str, value: &str) -> Option<u64> {
     let name = names::canonical(name).ok()?;
     let value = names::canonical(value).ok()?;
-    let zones = world.route53.zones.values().filter(|zone| !zone.private && names::within(&name, &zone.name));
-    let found = zones.flat_map(|zone| &zone.records).filter(|record| {
+    let (zone, from_ms) = zone_for(world, &name, |zone| &zone.records)?;
+    let found = zone.records.iter().filter(|record| {
         record.name == name
             && record.record_type == "CNAME"
             && record.values.iter().any(|target| names::canonical(target).is_ok_and(|target| target == value))
     });
-    found.map(|record| record.in_dns_from_ms).min()
+    found.map(|record| record.in_dns_from_ms.max(from_ms)).min()
 }
 
 /// Records a change, which is in sync after the usual time and not before `not_before_ms` (the change before it).
@@ -358,7 +396,7 @@ fn no_zone(id: &str) -> Refusal {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use aws_sdk_route53::types::{ChangeAction, ResourceRecordSet, RrType};
+    use aws_sdk_route53::types::{ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
 
     use super::*;
     use crate::control::Call;
@@ -394,7 +432,7 @@ pub(crate) mod tests {
         name: &str,
         value: &str,
     ) -> Answer<ChangeInfo> {
-        let record = aws_sdk_route53::types::ResourceRecord::builder().value(value).build().expect("the value is set");
+        let record = ResourceRecord::builder().value(value).build().expect("the value is set");
         let set = ResourceRecordSet::builder().name(name).r#type(RrType::Cname).ttl(300).resource_records(record);
         records::tests::change(world, s, zone, &[(ChangeAction::from(action), set)])
     }
@@ -423,5 +461,30 @@ pub(crate) mod tests {
         // Writing the same again changes nothing.
         change_cname(&mut world, 200, &id, "UPSERT", "a.example.com", "two.test.").expect("fine");
         assert_eq!(cname_in_dns_from(&world, "a.example.com", "two.test."), Some(140_000));
+    }
+
+    #[test]
+    fn a_zone_inside_another_one_is_asked_when_that_one_delegates_to_it() {
+        let mut world = World::new(1);
+        let (parent, child) = (zone(&mut world, 0, "example.com"), zone(&mut world, 0, "shop.example.com"));
+        change_cname(&mut world, 0, &child, "CREATE", "a.shop.example.com", "one.test.").expect("fine");
+        let asked =
+            |world: &World| zone_for(world, "a.shop.example.com.", |zone| &zone.records).expect("one").0.id.clone();
+        assert_eq!(asked(&world), parent);
+        assert_eq!(cname_in_dns_from(&world, "a.shop.example.com", "one.test"), None, "nobody gets there");
+        let delegate = |world: &mut World, s: u64, servers: &[String]| {
+            let servers = servers.iter().map(|server| ResourceRecord::builder().value(server).build().expect("set"));
+            let set = ResourceRecordSet::builder().name("shop.example.com").r#type(RrType::Ns).ttl(300);
+            let set = set.set_resource_records(Some(servers.collect()));
+            records::tests::change(world, s, &parent, &[(ChangeAction::Upsert, set)]).expect("fine");
+        };
+        delegate(&mut world, 100, &["ns.of.somebody.test".to_owned()]);
+        assert_eq!(asked(&world), parent, "the servers are not those of the zone");
+        let servers = world.route53.zones[&child].name_servers.clone();
+        delegate(&mut world, 200, &servers);
+        assert_eq!(asked(&world), child);
+        assert_eq!(cname_in_dns_from(&world, "a.shop.example.com", "one.test"), Some(230_000));
+        world.route53.zones.remove(&parent);
+        assert_eq!(asked(&world), child, "a parent elsewhere is taken for granted");
     }
 }

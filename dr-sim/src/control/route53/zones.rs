@@ -23,7 +23,7 @@ use aws_sdk_route53::types::{DelegationSet, HostedZone, HostedZoneConfig, Hosted
 
 use super::{
     RecordSet, Routing, SERVICE, Version, Zone, ZoneVpc, bare_id, change_info, invalid_input, names, new_change,
-    page_size, required, zone,
+    page_size, required, zone, zone_for,
 };
 use crate::control::{Answer, Call, Refusal, Table, acm};
 use crate::world::World;
@@ -94,6 +94,45 @@ fn create_hosted_zone(world: &mut World, call: &Call, input: &CreateHostedZoneIn
     }
 
     let (info, in_sync_at_ms) = new_change(world, call.now_ms, 0, None);
+    let private = vpc.into_iter().collect();
+    let new = new_zone(world, name, reference, private, comment, in_sync_at_ms);
+    let output = CreateHostedZoneOutput::builder()
+        .hosted_zone(shown(&new))
+        .change_info(info)
+        .set_delegation_set(delegation_set(&new))
+        .set_vpc(input.vpc.clone())
+        .location(format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{}", new.id));
+    world.route53.zones.insert(new.id.clone(), new);
+    Ok(output.build().expect("the location is set"))
+}
+
+/// A public zone that the owner of the account made long ago, delegated by its registrar and by what encloses it here; nothing
+/// when there is one of that name, or none of that name can be.
+pub(crate) fn add_owned(world: &mut World, name: &str) {
+    let Ok(name) = zone_name(name) else { return };
+    if world.route53.zones.values().any(|zone| !zone.private && zone.name == name) {
+        return;
+    }
+    let new = new_zone(world, name.clone(), &format!("owner of {name}"), Vec::new(), None, world.now_ms);
+    let new = Zone { earlier: Vec::new(), ..new };
+    let parent = zone_for(world, &new.name, |zone| &zone.records).map(|(parent, _)| parent.id.clone());
+    if let Some(parent) = parent.and_then(|id| world.route53.zones.get_mut(&id)) {
+        let delegation = new.records.iter().find(|record| record.record_type == "NS").cloned();
+        parent.records.extend(delegation);
+        parent.records.sort_by(RecordSet::list_order);
+    }
+    world.route53.zones.insert(new.id.clone(), new);
+}
+
+/// A zone with its own two record sets, not in the account yet.
+fn new_zone(
+    world: &mut World,
+    name: String,
+    reference: &str,
+    vpcs: Vec<ZoneVpc>,
+    comment: Option<String>,
+    in_sync_at_ms: u64,
+) -> Zone {
     let id = format!("Z{}", world.token(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", 20));
     let name_servers = name_servers(world);
     let apex = |record_type: &str, ttl_s: u32, values: Vec<String>| RecordSet {
@@ -108,29 +147,21 @@ fn create_hosted_zone(world: &mut World, call: &Call, input: &CreateHostedZoneIn
         in_dns_from_ms: in_sync_at_ms,
     };
     let soa = format!("{}. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400", name_servers[0]);
-    let new = Zone {
-        id: id.clone(),
-        name: name.clone(),
+    Zone {
+        id,
         caller_reference: reference.to_owned(),
         comment,
-        private: vpc.is_some(),
-        vpcs: vpc.into_iter().collect(),
+        private: !vpcs.is_empty(),
+        vpcs,
         records: vec![
             apex("NS", 172_800, name_servers.iter().map(|server| format!("{server}.")).collect()),
             apex("SOA", 900, vec![soa]),
         ],
+        name,
         name_servers,
         earlier: vec![Version { until_ms: in_sync_at_ms, records: Vec::new() }],
         tags: BTreeMap::new(),
-    };
-    let output = CreateHostedZoneOutput::builder()
-        .hosted_zone(shown(&new))
-        .change_info(info)
-        .set_delegation_set(delegation_set(&new))
-        .set_vpc(input.vpc.clone())
-        .location(format!("https://route53.amazonaws.com/2013-04-01/hostedzone/{id}"));
-    world.route53.zones.insert(id, new);
-    Ok(output.build().expect("the location is set"))
+    }
 }
 
 /// Four servers, one under each of the four domains.

@@ -117,9 +117,22 @@ fn viewers_are_sent_to_https_and_strangers_away() {
     assert_eq!((response.status, stopped_at(&response)), (0, (Part::Dns, "other.example.com")));
 }
 
+/// The site with a cache: `CachingOptimized` keeps answers for a day, unless the origin says otherwise.
+fn caching() -> Site {
+    let mut site = Site::new();
+    let id = site.distribution.clone();
+    site.kit.update_distribution(&id, |config| {
+        if let Some(behavior) = &mut config.default_cache_behavior {
+            behavior.cache_policy_id = Some("658327ea-f89d-4fab-a63d-7e88639e58f6".to_owned());
+        }
+    });
+    site.run_s(600);
+    site
+}
+
 #[test]
 fn an_error_is_remembered_for_ten_seconds() {
-    let mut site = Site::new();
+    let mut site = caching();
     let now_ms = site.kit.now_ms;
     let fault = DataFault::ServiceAway { region: "us-east-1".into(), service: Service::ApiGateway };
     site.faults.break_between(now_ms, now_ms + 1_000, fault);
@@ -130,6 +143,47 @@ fn an_error_is_remembered_for_ten_seconds() {
     assert_eq!(site.send(&Request::new("POST", &format!("https://{ALIAS}/"))).status, 200, "writes are not cached");
     site.run_s(6);
     assert_eq!(site.user().status, 200);
+}
+
+#[test]
+fn without_caching_no_error_is_remembered() {
+    let mut site = Site::new();
+    let now_ms = site.kit.now_ms;
+    let fault = DataFault::ServiceAway { region: "us-east-1".into(), service: Service::ApiGateway };
+    site.faults.break_between(now_ms, now_ms + 1_000, fault);
+    assert_eq!(site.user().status, 500);
+    site.run_s(1);
+    assert_eq!(site.user().status, 200);
+}
+
+/// Goal: which errors are kept, and for how long, when the origin says something about it and when not.
+#[test]
+fn an_origin_says_how_long_its_errors_are_kept() {
+    for (status, told, kept) in [
+        (404, None, [true, false]),
+        (404, Some("max-age=60"), [true, true]),
+        (404, Some("max-age=1"), [true, false]),
+        (403, None, [false, false]),
+        (403, Some("s-maxage=60"), [true, true]),
+        (416, Some("max-age=60"), [false, false]),
+    ] {
+        let mut site = caching();
+        for instance in site.primary.instances.clone() {
+            site.kit.world.serve_instance(&instance, move |request| match (request.path.as_str(), told) {
+                ("/error", Some(told)) => Response::new(status, "no").header("cache-control", told),
+                ("/error", None) => Response::new(status, "no"),
+                _ => Response::new(200, "yes"),
+            });
+        }
+        let mut from_cache = |after_s: u64| {
+            site.run_s(after_s);
+            let response = site.send(&Request::get(&format!("https://{ALIAS}/error")));
+            assert_eq!(response.status, status);
+            response.through(Part::Instance).is_none()
+        };
+        assert!(!from_cache(0));
+        assert_eq!([from_cache(8), from_cache(8)], kept, "{status} {told:?}");
+    }
 }
 
 #[test]

@@ -261,48 +261,6 @@ fn disabling_a_check_makes_it_healthy_and_inverting_it_moves_the_traffic() {
     assert!(noted, "{:?}", site.health.events());
 }
 
-/// The operator's lever: a custom metric in the standby region, an alarm on it, and a health check on the alarm.
-#[test]
-fn a_metric_in_the_standby_region_moves_the_traffic_without_any_control_plane() {
-    use aws_sdk_cloudwatch as cw;
-    use cw::operation::put_metric_alarm::{PutMetricAlarmInput, PutMetricAlarmOutput};
-    use r53::operation::create_health_check::{CreateHealthCheckInput, CreateHealthCheckOutput};
-    let mut site = Site::new();
-    let input = PutMetricAlarmInput::builder()
-        .alarm_name("lever")
-        .namespace("Site")
-        .metric_name("TakeOver")
-        .statistic(cw::types::Statistic::Maximum)
-        .period(60)
-        .evaluation_periods(1)
-        .threshold(1.0)
-        .comparison_operator(cw::types::ComparisonOperator::GreaterThanOrEqualToThreshold)
-        .treat_missing_data("ignore")
-        .build();
-    let _: PutMetricAlarmOutput = site.kit.must("us-west-2", "CloudWatch.PutMetricAlarm", input);
-    let alarm =
-        r53::types::AlarmIdentifier::builder().region("us-west-2".into()).name("lever").build().expect("complete");
-    let config = r53::types::HealthCheckConfig::builder()
-        .r#type(r53::types::HealthCheckType::CloudwatchMetric)
-        .alarm_identifier(alarm)
-        .insufficient_data_health_status(r53::types::InsufficientDataHealthStatus::Healthy)
-        .build()
-        .expect("complete");
-    let input = CreateHealthCheckInput::builder().caller_reference("lever").health_check_config(config).build();
-    let output: CreateHealthCheckOutput = site.kit.must("us-east-1", "r53.CreateHealthCheck", input);
-    let check = output.health_check.expect("a check").id;
-    let record = failover(ORIGIN, &site.primary.origin_target.clone(), "PRIMARY").health_check_id(&check);
-    replace(&mut site, "PRIMARY", record);
-    site.run_s(300);
-    assert_eq!(site.user().region.as_deref(), Some("us-east-1"));
-    site.health.put_metric("us-west-2", "Site", "TakeOver", &[], 1.0, site.kit.now_ms);
-    site.run_s(200);
-    assert_eq!(site.user().region.as_deref(), Some("us-west-2"));
-    site.health.put_metric("us-west-2", "Site", "TakeOver", &[], 0.0, site.kit.now_ms);
-    site.run_s(200);
-    assert_eq!(site.user().region.as_deref(), Some("us-east-1"));
-}
-
 #[test]
 fn a_primary_that_comes_back_for_half_a_minute_flaps() {
     let mut site = Site::new();

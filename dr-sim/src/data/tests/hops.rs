@@ -4,7 +4,7 @@ use aws_sdk_apigatewayv2 as apigw;
 use aws_sdk_ec2 as ec2sdk;
 
 use super::super::testing::{Half, Site};
-use super::super::{Part, Request, Response};
+use super::super::{DataFault, Part, Request, Response};
 use super::stopped_at;
 
 /// A request to the default endpoint of the primary.
@@ -205,6 +205,92 @@ fn a_script_that_tries_until_it_can_waits_for_the_way_out() {
     let state = |site: &mut Site, n: usize| site.kit.target_health(&probe)[n].1.clone();
     site.run_s(200);
     assert_eq!([state(&mut site, 0), state(&mut site, 1)], ["unhealthy", "healthy"]);
+}
+
+/// Goal: an instance in a zone that is there, behind a NAT gateway in one that is not, has no way out while it boots.
+#[test]
+fn a_lost_zone_takes_its_nat_gateway_away() {
+    use ec2sdk::operation::delete_route::{DeleteRouteInput, DeleteRouteOutput};
+    let mut site = Site::new();
+    let half = site.primary.clone();
+    // The second zone goes out through the NAT gateway of the first.
+    let input =
+        DeleteRouteInput::builder().route_table_id(&half.private_tables[1]).destination_cidr_block("0.0.0.0/0").build();
+    let _: DeleteRouteOutput = site.kit.must("us-east-1", "EC2.DeleteRoute", input);
+    site.kit.default_route("us-east-1", &half.private_tables[1], |route| route.nat_gateway_id(&half.nats[0]));
+    let began_ms = site.kit.now_ms;
+    let zone = half.private[0].1.clone();
+    site.faults.break_between(began_ms, began_ms + 600_000, DataFault::ZoneAway { zone });
+    let scripts = ["dnf install -y nginx", "until dnf install -y nginx; do sleep 5; done"];
+    let made = scripts.map(|script| site.kit.instance(&half, &half.app[1].0, Some(script)));
+    let mut probe = half.clone();
+    probe.instances = made.to_vec();
+    probe.group = site.kit.target_group(&half, "behind");
+    site.run_s(60);
+    site.kit.register(&probe);
+    site.kit.listener(&probe, 8080);
+    let states = |site: &mut Site| -> Vec<String> {
+        site.kit.target_health(&probe).into_iter().map(|(_, state, _)| state).collect()
+    };
+    site.run_s(440);
+    assert_eq!(states(&mut site), ["unhealthy", "unhealthy"]);
+    site.run_s(300);
+    assert_eq!(states(&mut site), ["unhealthy", "healthy"], "one script tries until it can");
+    assert_eq!(direct(&mut site, "/").status, 200, "what was installed before did not need it");
+}
+
+#[test]
+fn without_dns_no_repository_is_found() {
+    use ec2sdk::operation::modify_vpc_attribute::{ModifyVpcAttributeInput, ModifyVpcAttributeOutput};
+    let mut site = Site::new();
+    let half = site.primary.clone();
+    let off = ec2sdk::types::AttributeBooleanValue::builder().value(false).build();
+    let input = ModifyVpcAttributeInput::builder().vpc_id(&half.vpc).enable_dns_support(off).build();
+    let _: ModifyVpcAttributeOutput = site.kit.must("us-east-1", "EC2.ModifyVpcAttribute", input);
+    let mut probe = half.clone();
+    probe.instances = vec![site.kit.instance(&half, &half.app[0].0, Some("dnf install -y nginx"))];
+    probe.group = site.kit.target_group(&half, "nameless");
+    site.run_s(60);
+    site.kit.register(&probe);
+    site.kit.listener(&probe, 8080);
+    site.run_s(400);
+    assert_eq!(site.kit.target_health(&probe)[0].1, "unhealthy");
+}
+
+/// Goal: load balancer and server have to speak the same: plain HTTP, or TLS.
+#[test]
+fn a_group_that_speaks_tls_needs_servers_that_do() {
+    use aws_sdk_elasticloadbalancingv2 as elb;
+    let tls = "dnf install -y nginx\necho 'server { listen 80 ssl; }' > /etc/nginx/nginx.conf";
+    for (script, protocol, state, status) in [
+        ("dnf install -y nginx", elb::types::ProtocolEnum::Http, "healthy", 200),
+        ("dnf install -y nginx", elb::types::ProtocolEnum::Https, "unhealthy", 502),
+        (tls, elb::types::ProtocolEnum::Https, "healthy", 200),
+        (tls, elb::types::ProtocolEnum::Http, "unhealthy", 400),
+    ] {
+        let mut site = Site::new();
+        let half = site.primary.clone();
+        let mut other = half.clone();
+        other.instances = vec![site.kit.instance(&half, &half.app[0].0, Some(script))];
+        other.group = site.kit.target_group_of(&half, "other", protocol.clone());
+        site.run_s(200);
+        site.kit.register(&other);
+        let forward = crate::data::testing::forward_to(&other.group);
+        let input = elb::operation::modify_listener::ModifyListenerInput::builder()
+            .listener_arn(&half.listener)
+            .default_actions(forward)
+            .build();
+        let _: elb::operation::modify_listener::ModifyListenerOutput =
+            site.kit.must("us-east-1", "elb.ModifyListener", input);
+        site.run_s(120);
+        let response = direct(&mut site, "/");
+        let standing = site.kit.target_health(&other)[0].1.clone();
+        assert_eq!((standing.as_str(), response.status), (state, status), "{script} {protocol}: {response}");
+        let id = other.instances[0].clone();
+        site.kit.world.serve_instance(&id, |_| Response::new(200, "both"));
+        site.run_s(120);
+        assert_eq!(direct(&mut site, "/").body, "both");
+    }
 }
 
 #[test]

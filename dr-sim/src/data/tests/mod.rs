@@ -1,5 +1,6 @@
 //! The site of the tests under every kind of failure.
 
+mod alarms;
 mod dns;
 mod edge;
 mod failover;

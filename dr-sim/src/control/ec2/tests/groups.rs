@@ -133,6 +133,9 @@ fn rules_are_read_changed_and_revoked_by_id() {
     let find = DescribeSecurityGroupRulesInput::builder().filters(filter("group-id", &id)).build();
     assert_eq!(lab.ok(rules::describe_security_group_rules, find).security_group_rules().len(), 3);
     let (first, second) = (made[0].security_group_rule_id().unwrap(), made[1].security_group_rule_id().unwrap());
+    let more =
+        lab.ok(rules::authorize_ingress, ingress(&id, tcp(81, "10.0.0.0/16")).build()).security_group_rules.unwrap();
+    let third = more[0].security_group_rule_id().unwrap();
 
     let update = |id: &str, request: SecurityGroupRuleRequest| {
         SecurityGroupRuleUpdate::builder().security_group_rule_id(id).security_group_rule(request).build()
@@ -143,8 +146,13 @@ fn rules_are_read_changed_and_revoked_by_id() {
     refused!(lab, rules::modify_security_group_rules:
         modify(update("sgr-0", request().cidr_ipv4("10.0.0.0/8").build())) => "InvalidSecurityGroupRuleId.NotFound",
         modify(update(first, request().build())) => "InvalidParameterValue",
-        modify(update(second, duplicate)) => "InvalidPermission.Duplicate",
+        // A range becomes no group, and a group no range.
+        modify(update(first, request().referenced_group_id(&peer).build())) => "InvalidParameterValue",
+        modify(update(second, request().cidr_ipv4("10.0.0.0/8").build())) => "InvalidParameterValue",
+        modify(update(third, duplicate)) => "InvalidPermission.Duplicate",
     );
+    let revoke_third = RevokeSecurityGroupIngressInput::builder().group_id(&id).security_group_rule_ids(third);
+    lab.ok(rules::revoke_ingress, revoke_third.build());
     let change = request().cidr_ipv4("10.0.1.0/24").description("new").build();
     lab.ok(rules::modify_security_group_rules, modify(update(first, change)).build());
     let find = DescribeSecurityGroupRulesInput::builder().security_group_rule_ids(first).build();
