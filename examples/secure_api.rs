@@ -1,4 +1,4 @@
-//! Stage 1 of the article alone: a private service behind a managed API, in one region.
+//! Stage 1 of the article "Building DR site with managed API Gateway" alone: a private service behind a managed API, in one region.
 //!
 //! ```text
 //! cargo run --example secure_api -- plan
