@@ -76,7 +76,7 @@ pub trait Cloud: Send + Sync {
 
     /// Keeps what has to outlive the process. Called at the end of every command that may have changed something, however it
     /// ended, and in a run each time before answers of the cloud are recorded, so that the record never knows more than what is
-    /// kept. Default: nothing.
+    /// kept. The process may be killed in the middle of it: write beside and rename. Default: nothing.
     ///
     /// # Errors
     /// What could not be written.

@@ -348,7 +348,10 @@ impl Cloud for Toy {
 
     fn save(&self) -> Result<(), CloudError> {
         let text = serde_json::to_string(&*self.world.world.lock().expect("no panic")).expect("JSON");
-        std::fs::write(&self.path, text)
+        // The process may be killed at any byte of it.
+        let next = self.path.with_extension("next");
+        std::fs::write(&next, text)
+            .and_then(|()| std::fs::rename(&next, &self.path))
             .map_err(|error| CloudError::new("toy:Save", "Io", error.to_string(), Class::Permanent))
     }
 }
