@@ -152,7 +152,7 @@ fn dispatch(cx: &mut Context<'_, '_>, command: Option<&Command>, signals: bool) 
     let runtime =
         runtime.map_err(|source| Error::File { what: "start", path: "the asynchronous runtime".into(), source })?;
     if signals {
-        runtime.spawn(listen(cx.cancel().clone()));
+        listen(&runtime, cx.cancel().clone());
     }
     let result = runtime.block_on(asynchronous(cx, command));
     // A thread that still reads the terminal does not hold up the end.
@@ -186,22 +186,32 @@ async fn asynchronous(cx: &mut Context<'_, '_>, command: Option<&Command>) -> Re
     }
 }
 
-/// Presses the switch for each Ctrl-C and SIGTERM.
-async fn listen(cancel: Cancel) {
+/// Presses the switch for each Ctrl-C and SIGTERM from now on; until then they end the process.
+fn listen(runtime: &tokio::runtime::Runtime, cancel: Cancel) {
+    // Registered here and not by the task, which may be late.
+    let _entered = runtime.enter();
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-        loop {
-            tokio::select! {
-                pressed = tokio::signal::ctrl_c() => if pressed.is_err() { return },
-                _ = terminate.recv() => {}
+        let streams = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let (Ok(mut interrupt), Ok(mut terminate)) = streams else { return };
+        runtime.spawn(async move {
+            loop {
+                let pressed = tokio::select! {
+                    pressed = interrupt.recv() => pressed,
+                    pressed = terminate.recv() => pressed,
+                };
+                if pressed.is_none() {
+                    return;
+                }
+                cancel.cancel();
             }
-            cancel.cancel();
-        }
+        });
     }
     #[cfg(not(unix))]
-    while tokio::signal::ctrl_c().await.is_ok() {
-        cancel.cancel();
-    }
+    runtime.spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
 }
