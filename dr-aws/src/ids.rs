@@ -73,3 +73,7 @@ dr_core::id!(plain
     /// The name of an IAM instance profile.
     InstanceProfileName,
 );
+
+/// The managed policies of CloudFront that its module names and checks know, which are there without it.
+pub(crate) const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+pub(crate) const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";

@@ -199,6 +199,19 @@ pub fn encode(entry: &Entry, out: &mut Vec<u8>) {
     write_line(out, entry);
 }
 
+/// What [`encode`] wrote.
+///
+/// # Errors
+/// [`JournalError::Damaged`]: a line is none.
+pub fn decode(entries: &[u8]) -> Result<Vec<Entry>, JournalError> {
+    let mut lines = Lines { bytes: entries, at: 0, whole: true };
+    let entry = |line: Result<(usize, Entry), (usize, String)>| match line {
+        Ok((_, entry)) => Ok(entry),
+        Err((offset, why)) => Err(JournalError::Damaged { offset, why }),
+    };
+    std::iter::from_fn(|| lines.next_line()).map(entry).collect()
+}
+
 /// Makes the first of some encoded entries one that continues a commit: they are made durable with others before them.
 #[doc(hidden)]
 pub fn continue_commit(entries: &mut [u8]) {

@@ -292,9 +292,7 @@ impl Plan {
         if plan.stack != state.stack {
             return other(format!("stack `{}`", plan.stack));
         }
-        // A stack without a state gets a new lineage each time it is looked at; the plan brings the one that it will have.
-        let fresh = state.serial == 0 && state.is_empty();
-        if plan.lineage != state.lineage && !fresh {
+        if !plan.is_of_lineage(state) {
             return other("another state of the stack".to_owned());
         }
         if plan.serial != state.serial {
@@ -308,6 +306,13 @@ impl Plan {
         }
         plan.start = Some(start);
         Ok(plan)
+    }
+
+    /// Whether the plan is of this state's line. A stack without a state gets a new lineage each time it is looked at; the plan
+    /// brings the one that it will have.
+    pub(crate) fn is_of_lineage(&self, state: &State) -> bool {
+        let fresh = state.serial == 0 && state.is_empty();
+        fresh || self.lineage == state.lineage
     }
 
     /// Whether the steps, done one after another, lead from the state to another one: what a run relies on.

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, UNIX_EPOCH};
@@ -58,7 +59,7 @@ struct Shared {
     faults: Faults,
     travel: Mutex<Travel>,
     /// Errors made up so far.
-    refused: Mutex<u64>,
+    refused: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -71,7 +72,7 @@ impl FaultConnector {
     #[must_use]
     pub fn new(inner: SharedHttpClient, seed: u64) -> Self {
         let (faults, travel) = (Faults::seeded(seed), Mutex::new(Travel::seeded(seed)));
-        FaultConnector { inner, shared: Arc::new(Shared { faults, travel, refused: Mutex::new(0) }) }
+        FaultConnector { inner, shared: Arc::new(Shared { faults, travel, refused: AtomicU64::new(0) }) }
     }
 
     /// What goes wrong.
@@ -233,7 +234,8 @@ impl Connector {
             Ok(answer) => answer?,
             Err(fault) => {
                 let refusal = fault.befall(&service, sleep, (there, back), self.patience).await?;
-                form.response(&refusal, &request_id(self.next_refused()))
+                let number = 1 + self.shared.refused.fetch_add(1, Ordering::Relaxed);
+                form.response(&refusal, &request_id(number))
             }
         };
         sleep_some(sleep, back).await;
@@ -243,12 +245,6 @@ impl Connector {
     fn now_ms(&self) -> u64 {
         let since = self.time.now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn next_refused(&self) -> u64 {
-        let mut refused = lock(&self.shared.refused);
-        *refused += 1;
-        *refused
     }
 }
 

@@ -6,6 +6,7 @@ use dr_core::Node;
 
 use super::Found;
 use super::view::{Host, View, canonical, covers, text};
+use crate::ids::{ALL_VIEWER_EXCEPT_HOST, CACHING_DISABLED};
 
 const DISTRIBUTION: &str = "aws.cloudfront.distribution";
 
@@ -23,8 +24,6 @@ const FORWARDS_HOST: &[(&str, &str)] = &[
     ("216adef6-5c7f-47e4-b989-5492eafa07d3", "AllViewer"),
     ("33f36d7e-f396-46d9-90e0-52428a34d9dc", "AllViewerAndCloudFrontHeaders-2022-06"),
 ];
-/// The managed origin request policy that sends everything but the `Host` on.
-const EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
 
 /// The name of a distribution's origin.
 fn origin<'g>(view: View<'g>, distribution: &'g Node) -> Option<String> {
@@ -34,7 +33,7 @@ fn origin<'g>(view: View<'g>, distribution: &'g Node) -> Option<String> {
 /// The hosts that a distribution sends to a name: the viewer's when it is forwarded. `None` for a policy that is not known.
 fn sent_hosts<'g>(view: View<'g>, distribution: &'g Node) -> Option<Vec<String>> {
     let policy = &distribution.inputs["origin_request_policy"];
-    if policy.is_null() || policy == EXCEPT_HOST {
+    if policy.is_null() || policy == ALL_VIEWER_EXCEPT_HOST {
         return origin(view, distribution).map(|name| vec![name]);
     }
     let forwards = FORWARDS_HOST.iter().any(|(id, _)| policy == id);
@@ -133,9 +132,6 @@ pub(super) fn cache_policy_api(view: View<'_>, found: &mut Found) {
         }
     }
 }
-
-/// The managed cache policy CachingDisabled; its module may not be built.
-const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 
 /// How long an error is kept is added to what users wait after a failover. Under CachingDisabled none is kept.
 /// <https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/HTTPStatusCodes.html>

@@ -15,10 +15,10 @@ pub use distribution::{
 };
 
 /// The managed cache policy CachingDisabled: nothing is kept, as an API wants it.
-pub const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
+pub const CACHING_DISABLED: &str = crate::ids::CACHING_DISABLED;
 /// The managed origin request policy AllViewerExceptHostHeader: everything is forwarded, and the origin is called by its own
 /// name, which an API Gateway domain insists on.
-pub const ALL_VIEWER_EXCEPT_HOST: &str = "b689b0a8-53d0-40ab-baf2-68738e2966ac";
+pub const ALL_VIEWER_EXCEPT_HOST: &str = crate::ids::ALL_VIEWER_EXCEPT_HOST;
 /// The hosted zone of all distributions, for alias records.
 pub const HOSTED_ZONE: &str = "Z2FDTNDATAQYW2";
 

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{InternetGateway as Described, ResourceType};
+use aws_sdk_ec2::types::{Filter, InternetGateway as Described, ResourceType};
 use dr_core::{
     Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
     Wanted,
 };
 
-use super::{FILTER_VALUES_MAX, adopt, filter_any, foreign, holders, owned, owned_by, specification, sync_tags};
+use super::{adopt, foreign, holders, of_others, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{InternetGatewayId, VpcId};
@@ -83,17 +83,16 @@ impl<R: Region> GatewayAttachment<R> {
     }
 }
 
+const DESCRIBE: &str = "ec2:DescribeInternetGateways";
+
+async fn described(scan: &Scan<Aws>, filter: Filter) -> Result<Vec<Described>, CloudError> {
+    let request = scan.cloud.ec2(&scan.region).describe_internet_gateways().filters(filter);
+    request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(DESCRIBE)
+}
+
 /// The stack's gateways: one call for both types.
 async fn gateways(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
-    const CALL: &str = "ec2:DescribeInternetGateways";
-    scan.cloud
-        .shared(scan, CALL, "", || async {
-            let client = scan.cloud.ec2(&scan.region);
-            let items =
-                client.describe_internet_gateways().filters(owned_by(&scan.stack)).into_paginator().items().send();
-            items.collect::<Result<Vec<_>, _>>().await.call(CALL)
-        })
-        .await
+    scan.cloud.shared(scan, DESCRIBE, "", || described(scan, owned_by(&scan.stack))).await
 }
 
 /// The stack's gateways, and of the named ones those that are somebody else's: one call more, and only when there are any.
@@ -101,23 +100,11 @@ async fn gateways_with<'a>(
     scan: &Scan<Aws>,
     named: impl Iterator<Item = &'a str>,
 ) -> Result<[Arc<Vec<Described>>; 2], CloudError> {
-    const CALL: &str = "ec2:DescribeInternetGateways";
     let own = gateways(scan).await?;
     let ids = foreign(named, own.iter().map(Described::internet_gateway_id));
-    if ids.is_empty() {
-        return Ok([own, Arc::default()]);
-    }
-    let key = ids.join(",");
-    let others = scan.cloud.shared(scan, CALL, &key, || async {
-        let mut gateways = Vec::new();
-        for ids in ids.chunks(FILTER_VALUES_MAX) {
-            let request = scan.cloud.ec2(&scan.region).describe_internet_gateways();
-            let request = request.filters(filter_any("internet-gateway-id", ids));
-            gateways.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
-        }
-        Ok(gateways)
-    });
-    Ok([own, others.await?])
+    let describe = |filter| described(scan, filter);
+    let others = of_others(scan, DESCRIBE, "internet-gateway-id", &ids, describe).await?;
+    Ok([own, others])
 }
 
 impl Lifecycle for InternetGateway {

@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
-use dr_core::{CloudError, Cx, Owner, Registry};
+use dr_core::{CloudError, Cx, Owner, Registry, Scan};
 
 pub use ami::{Ami, AmiArgs, AmiOutputs, AmiRefs, Architecture};
 pub use elastic_ip::{ElasticIp, ElasticIpArgs, ElasticIpOutputs, ElasticIpRefs};
@@ -87,8 +87,35 @@ fn filter(name: &str, value: &str) -> Filter {
 /// How many values a filter takes.
 const FILTER_VALUES_MAX: usize = 200;
 
-fn filter_any(name: &str, values: &[String]) -> Filter {
-    Filter::builder().name(name).set_values(Some(values.to_vec())).build()
+/// What is described of the ids, as many in each call as a filter takes.
+async fn by_ids<T, Fut>(name: &str, ids: &[String], describe: impl Fn(Filter) -> Fut) -> Result<Vec<T>, CloudError>
+where
+    Fut: Future<Output = Result<Vec<T>, CloudError>>,
+{
+    let mut described = Vec::new();
+    for ids in ids.chunks(FILTER_VALUES_MAX) {
+        let filter = Filter::builder().name(name).set_values(Some(ids.to_vec())).build();
+        described.extend(describe(filter).await?);
+    }
+    Ok(described)
+}
+
+/// The same for what the stack does not own, shared by those who ask for it; nothing is asked when there are no ids.
+async fn of_others<T, Fut>(
+    scan: &Scan<Aws>,
+    call: &'static str,
+    name: &str,
+    ids: &[String],
+    describe: impl Fn(Filter) -> Fut,
+) -> Result<Arc<Vec<T>>, CloudError>
+where
+    T: Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<T>, CloudError>>,
+{
+    if ids.is_empty() {
+        return Ok(Arc::default());
+    }
+    scan.cloud.shared(scan, call, &ids.join(","), || by_ids(name, ids, describe)).await
 }
 
 /// Those of the named parents that are not among the stack's own: a rule or a route of the program may be in anybody's.

@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
-use aws_sdk_ec2::types::{ResourceType, RouteTable as Described};
+use aws_sdk_ec2::types::{Filter, ResourceType, RouteTable as Described};
 use dr_core::{
     Anywhere, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Region, Resource, Scan,
     Wanted,
 };
 
-use super::{FILTER_VALUES_MAX, adopt, filter_any, foreign, owned, owned_by, specification, sync_tags};
+use super::{adopt, foreign, of_others, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
 use crate::ids::{RouteTableAssociationId, RouteTableId, SubnetId, VpcId};
@@ -82,16 +82,16 @@ impl<R: Region> RouteTableAssociation<R> {
     }
 }
 
+const DESCRIBE: &str = "ec2:DescribeRouteTables";
+
+async fn described(scan: &Scan<Aws>, filter: Filter) -> Result<Vec<Described>, CloudError> {
+    let request = scan.cloud.ec2(&scan.region).describe_route_tables().filters(filter);
+    request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(DESCRIBE)
+}
+
 /// The stack's route tables with their routes and associations: one call for three types.
 pub(super) async fn tables(scan: &Scan<Aws>) -> Result<Arc<Vec<Described>>, CloudError> {
-    const CALL: &str = "ec2:DescribeRouteTables";
-    scan.cloud
-        .shared(scan, CALL, "", || async {
-            let client = scan.cloud.ec2(&scan.region);
-            let items = client.describe_route_tables().filters(owned_by(&scan.stack)).into_paginator().items().send();
-            items.collect::<Result<Vec<_>, _>>().await.call(CALL)
-        })
-        .await
+    scan.cloud.shared(scan, DESCRIBE, "", || described(scan, owned_by(&scan.stack))).await
 }
 
 /// The stack's route tables, and of the named ones those that are somebody else's: one call more, and only when there are any.
@@ -99,23 +99,10 @@ pub(super) async fn tables_with<'a>(
     scan: &Scan<Aws>,
     named: impl Iterator<Item = &'a str>,
 ) -> Result<[Arc<Vec<Described>>; 2], CloudError> {
-    const CALL: &str = "ec2:DescribeRouteTables";
     let own = tables(scan).await?;
     let ids = foreign(named, own.iter().map(Described::route_table_id));
-    if ids.is_empty() {
-        return Ok([own, Arc::default()]);
-    }
-    let key = ids.join(",");
-    let others = scan.cloud.shared(scan, CALL, &key, || async {
-        let mut tables = Vec::new();
-        for ids in ids.chunks(FILTER_VALUES_MAX) {
-            let request =
-                scan.cloud.ec2(&scan.region).describe_route_tables().filters(filter_any("route-table-id", ids));
-            tables.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
-        }
-        Ok(tables)
-    });
-    Ok([own, others.await?])
+    let others = of_others(scan, DESCRIBE, "route-table-id", &ids, |filter| described(scan, filter)).await?;
+    Ok([own, others])
 }
 
 impl Lifecycle for RouteTable {

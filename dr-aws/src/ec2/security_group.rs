@@ -7,14 +7,14 @@
 use std::sync::Arc;
 
 use aws_sdk_ec2::types::{
-    IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
+    Filter, IpPermission, IpRange, ResourceType, SecurityGroup as DescribedGroup, SecurityGroupRule as DescribedRule,
 };
 use dr_core::{
     Anywhere, Class, CloudError, Cx, Found, Health, Input, IntoInput, Lifecycle, Outputs, Prior, Problems, Region,
     Resource, Scan, Settled, Wanted,
 };
 
-use super::{FILTER_VALUES_MAX, adopt, filter_any, holders, owned, owned_by, pairs, specification, sync_tags};
+use super::{adopt, by_ids, holders, of_others, owned, owned_by, pairs, specification, sync_tags};
 use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::{SecurityGroupId, VpcId};
 use crate::read::{Promised as _, Unread, found, unread, wanted_as};
@@ -94,63 +94,40 @@ pub(super) fn check_description(description: &str, problems: &mut Problems) {
 const DESCRIPTION: &str = "managed by dr";
 const NAME_LEN_MAX: usize = 255;
 
+const DESCRIBE: &str = "ec2:DescribeSecurityGroups";
+const DESCRIBE_RULES: &str = "ec2:DescribeSecurityGroupRules";
+
+async fn described(scan: &Scan<Aws>, filter: Filter) -> Result<Vec<DescribedGroup>, CloudError> {
+    let request = scan.cloud.ec2(&scan.region).describe_security_groups().filters(filter);
+    request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(DESCRIBE)
+}
+
+async fn described_rules(scan: &Scan<Aws>, filter: Filter) -> Result<Vec<DescribedRule>, CloudError> {
+    let request = scan.cloud.ec2(&scan.region).describe_security_group_rules().filters(filter);
+    request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(DESCRIBE_RULES)
+}
+
 /// The stack's groups: one call for groups and rules.
 pub(super) async fn groups(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedGroup>>, CloudError> {
-    const CALL: &str = "ec2:DescribeSecurityGroups";
-    scan.cloud
-        .shared(scan, CALL, "", || async {
-            let client = scan.cloud.ec2(&scan.region);
-            let groups =
-                client.describe_security_groups().filters(owned_by(&scan.stack)).into_paginator().items().send();
-            groups.collect::<Result<Vec<_>, _>>().await.call(CALL)
-        })
-        .await
+    scan.cloud.shared(scan, DESCRIBE, "", || described(scan, owned_by(&scan.stack))).await
 }
 
 /// Groups by their ids, which the stack does not own; nothing is asked when there are none.
 pub(super) async fn groups_of_others(scan: &Scan<Aws>, ids: &[String]) -> Result<Arc<Vec<DescribedGroup>>, CloudError> {
-    const CALL: &str = "ec2:DescribeSecurityGroups";
-    if ids.is_empty() {
-        return Ok(Arc::default());
-    }
-    scan.cloud
-        .shared(scan, CALL, &ids.join(","), || async {
-            let mut groups = Vec::new();
-            for ids in ids.chunks(FILTER_VALUES_MAX) {
-                let request =
-                    scan.cloud.ec2(&scan.region).describe_security_groups().filters(filter_any("group-id", ids));
-                groups.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
-            }
-            Ok(groups)
-        })
-        .await
+    of_others(scan, DESCRIBE, "group-id", ids, |filter| described(scan, filter)).await
 }
 
 /// All rules in the stack's groups, whoever made them: with their ids and tags, which a group's own answer leaves out.
 pub(super) async fn rules(scan: &Scan<Aws>) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
     let groups = groups(scan).await?;
     let ids: Vec<_> = groups.iter().filter_map(|group| group.group_id().map(str::to_owned)).collect();
-    rules_shared(scan, "", &ids).await
+    let describe = |filter| described_rules(scan, filter);
+    scan.cloud.shared(scan, DESCRIBE_RULES, "", || by_ids("group-id", &ids, describe)).await
 }
 
 /// All rules in these groups, which the stack does not own; nothing is asked when there are none.
 pub(super) async fn rules_of_others(scan: &Scan<Aws>, ids: &[String]) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
-    if ids.is_empty() { Ok(Arc::default()) } else { rules_shared(scan, &ids.join(","), ids).await }
-}
-
-async fn rules_shared(scan: &Scan<Aws>, key: &str, ids: &[String]) -> Result<Arc<Vec<DescribedRule>>, CloudError> {
-    const CALL: &str = "ec2:DescribeSecurityGroupRules";
-    scan.cloud
-        .shared(scan, CALL, key, || async {
-            let client = scan.cloud.ec2(&scan.region);
-            let mut rules = Vec::new();
-            for ids in ids.chunks(FILTER_VALUES_MAX) {
-                let request = client.describe_security_group_rules().filters(filter_any("group-id", ids));
-                rules.extend(request.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await.call(CALL)?);
-            }
-            Ok(rules)
-        })
-        .await
+    of_others(scan, DESCRIBE_RULES, "group-id", ids, |filter| described_rules(scan, filter)).await
 }
 
 /// AWS's own rule: everything may leave, and nobody's tags.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dr_core::driver::{Applied, Session};
 use dr_core::engine::{Notice, Outcome, Report, Run, Time};
-use dr_core::journal::{Entry, Replayed, What};
+use dr_core::journal::{Entry, Replayed, What, decode};
 use dr_core::store::{LockedStore, ReadStore, StoreError, WriteStore};
 use dr_core::{BoxFuture, Plan, State};
 use serde_json::json;
@@ -125,10 +125,8 @@ impl WriteStore for Kept<'_> {
 
 /// Whether entries of a journal say more than what is about to be done.
 fn records_answers(entries: &[u8]) -> bool {
-    let lines = entries.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-    // A line is a checksum, a sign, and the entry.
-    let event = |line: &[u8]| serde_json::from_slice::<Entry>(line.get(9..)?).ok().map(|entry| entry.event);
-    lines.into_iter().any(|line| !matches!(event(line), Some(What::Began { .. })))
+    let answer = |entry: &Entry| !matches!(entry.event, What::Began { .. });
+    decode(entries).map_or(true, |entries| entries.iter().any(answer))
 }
 
 /// A panic while it was held has ended the command.

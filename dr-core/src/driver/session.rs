@@ -152,9 +152,7 @@ impl Session<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<Applied, SessionError> {
         let Replayed { state, .. } = store.load().await?;
-        // A store that nothing was written to makes up a lineage each time.
-        let fresh = state.serial == 0 && state.is_empty();
-        if state.serial != plan.serial || (!fresh && state.lineage != plan.lineage) {
+        if state.serial != plan.serial || !plan.is_of_lineage(&state) {
             return Err(SessionError::Stale);
         }
         self.carry_out(plan, store, approve, cancel, watch).await

@@ -82,7 +82,8 @@ const SERVE_MS: u64 = 5;
 /// What an instance does with a connection, before anything is sent over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
-    Serves,
+    /// With the user data of the nginx that listens there, unless a function of the user answers.
+    Serves(Option<String>),
     Hangs,
     /// Answers everything with a status.
     Broken(u16),
@@ -99,31 +100,19 @@ pub(super) fn condition(
     id: &str,
     port: u16,
 ) -> Condition {
-    look(world, faults, at, region, id, port).0
-}
-
-/// The condition of a port of an instance, with the user data of the nginx that listens there.
-fn look(
-    world: &World,
-    faults: &DataFaults,
-    at: &Moment,
-    region: &str,
-    id: &str,
-    port: u16,
-) -> (Condition, Option<String>) {
     let Some(instance) = ec2::instance(world, region, id) else {
-        return (Condition::Unreachable("it does not exist any more".to_owned()), None);
+        return Condition::Unreachable("it does not exist any more".to_owned());
     };
     let zone = ec2::subnet(world, region, &instance.subnet_id).map(|subnet| subnet.zone.as_str()).unwrap_or_default();
     if faults.service_away(at, region, Service::Ec2) {
-        return (Condition::Unreachable(format!("EC2 of {region} is away")), None);
+        return Condition::Unreachable(format!("EC2 of {region} is away"));
     }
     if faults.zone_away(at, zone) {
-        return (Condition::Unreachable(format!("its zone {zone} is away")), None);
+        return Condition::Unreachable(format!("its zone {zone} is away"));
     }
     match state(instance, at) {
         InstanceState::Running => {}
-        other => return (Condition::Unreachable(format!("it is {}", other.name())), None),
+        other => return Condition::Unreachable(format!("it is {}", other.name())),
     }
     enum Ill {
         Down,
@@ -137,25 +126,24 @@ fn look(
         _ => None,
     });
     match ill {
-        Some(Ill::Down) => return (Condition::Unreachable("it is down".to_owned()), None),
-        Some(Ill::Hung) => return (Condition::Hangs, None),
-        Some(Ill::Broken(status)) => return (Condition::Broken(status), None),
+        Some(Ill::Down) => return Condition::Unreachable("it is down".to_owned()),
+        Some(Ill::Hung) => return Condition::Hangs,
+        Some(Ill::Broken(status)) => return Condition::Broken(status),
         None => {}
     }
     if !at.reached(instance.since_ms(at.now_ms()) + instance.boot_takes_ms) {
-        return (Condition::Refuses("it is still booting".to_owned()), None);
+        return Condition::Refuses("it is still booting".to_owned());
     }
     if world.elbv2.backends.handlers.of(world, region, id).is_some() {
-        return (Condition::Serves, None);
+        return Condition::Serves(None);
     }
-    let refuses = |why: String| (Condition::Refuses(why), None);
     match nginx(world, faults, region, instance) {
-        Err(why) => refuses(why),
-        Ok((from_ms, _)) if !at.reached(from_ms) => refuses("nginx is still being installed".to_owned()),
+        Err(why) => Condition::Refuses(why),
+        Ok((from_ms, _)) if !at.reached(from_ms) => Condition::Refuses("nginx is still being installed".to_owned()),
         Ok((_, script)) if !listens(&script).iter().any(|(open, _)| *open == port) => {
-            refuses(format!("nothing listens on port {port}"))
+            Condition::Refuses(format!("nothing listens on port {port}"))
         }
-        Ok((_, script)) => (Condition::Serves, Some(script)),
+        Ok((_, script)) => Condition::Serves(Some(script)),
     }
 }
 
@@ -176,9 +164,12 @@ pub(super) fn send(
         _ => None,
     });
     let ms = SERVE_MS + late_ms.unwrap_or(0);
-    let (condition, script) = look(world, faults, at, region, id, port);
+    let condition = condition(world, faults, at, region, id, port);
     // A function of the user speaks both.
-    let tls = script.as_deref().and_then(|script| listens(script).into_iter().find(|(open, _)| *open == port));
+    let tls = match &condition {
+        Condition::Serves(Some(script)) => listens(script).into_iter().find(|(open, _)| *open == port),
+        _ => None,
+    };
     match (tls, request.scheme.as_str()) {
         (Some((_, false)), "https") => {
             trace.fail(hop(), format!("it speaks plain HTTP on port {port} and is sent a TLS handshake"));
@@ -204,7 +195,7 @@ pub(super) fn send(
             return Got::Refused;
         }
         Condition::Broken(status) => Reply::html(status, "bad build"),
-        Condition::Serves => serve(world, region, id, &script.unwrap_or_default(), request),
+        Condition::Serves(script) => serve(world, region, id, &script.unwrap_or_default(), request),
     };
     if reply.status >= 500 {
         trace.fail(hop(), format!("it answers {}", reply.status));
@@ -294,9 +285,8 @@ pub(crate) fn remember(world: &mut World, now_ms: u64) {
         for target in group.registered(now_ms).filter(|target| !world.elbv2.backends.installed.contains(&target.id)) {
             let running = ec2::instance(world, &group.region, &target.id)
                 .filter(|instance| instance.booted_at(now_ms) && is_installed(instance, &group.region));
-            let up =
-                condition(world, &DataFaults::none(), &at, &group.region, &target.id, target.port) == Condition::Serves;
-            if running.is_some() && up {
+            let condition = condition(world, &DataFaults::none(), &at, &group.region, &target.id, target.port);
+            if running.is_some() && matches!(condition, Condition::Serves(_)) {
                 serving.push(target.id.clone());
             }
         }

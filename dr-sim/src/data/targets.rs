@@ -194,7 +194,7 @@ fn check(
     match backends::condition(world, faults, at, region, &instance, port) {
         Condition::Unreachable(_) | Condition::Hangs => return Check::TimedOut,
         Condition::Refuses(_) => return Check::Refused,
-        Condition::Broken(_) | Condition::Serves => {}
+        Condition::Broken(_) | Condition::Serves(_) => {}
     }
     let host = format!("{}:{port}", end.address);
     let request = Request::get(&format!("{}://{host}{}", group.check.protocol.to_lowercase(), group.check.path))
