@@ -10,7 +10,7 @@
 //! minutes of every hour.
 #![expect(clippy::print_stdout, reason = "the result lines are the program's output")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../tests/it/common/mod.rs"]
 mod common;
 
 use std::time::{Duration, Instant};
