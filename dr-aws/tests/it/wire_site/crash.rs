@@ -93,7 +93,7 @@ impl Job {
     /// Starts the child; it waits for a line on its standard input.
     fn start(&self) -> Child {
         let child = Command::new(std::env::current_exe().expect("this executable has a path"))
-            .args(["--exact", "crash::child", "--ignored", "--nocapture"])
+            .args(["--exact", "wire_site::crash::child", "--ignored", "--nocapture"])
             .env(JOB, serde_json::to_string(self).expect("a job is plain data"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
