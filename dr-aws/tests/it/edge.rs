@@ -15,7 +15,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::wire::Emulator;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use dr_aws::apigatewayv2::{
@@ -34,6 +33,8 @@ use dr_core::engine::Limits;
 use dr_core::store::MemoryStore;
 use dr_core::{Builder, Cidr, Global, IntoInput as _, Output, Region, Scope, Stack, cidr};
 use serde_json::json;
+
+use crate::wire::Emulator;
 
 /// What may differ between two deploys of the program.
 #[derive(Debug, Clone, Copy)]

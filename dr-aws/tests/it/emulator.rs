@@ -1,12 +1,13 @@
 //! The wire-level emulator itself: it starts, answers the SDK over plain HTTP, counts, fails on demand, and goes away.
 #![cfg(feature = "ec2")]
 
-use crate::wire::Emulator;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ec2::error::ProvideErrorMetadata as _;
 use aws_smithy_http_client::{Builder, tls};
 use serde_json::json;
+
+use crate::wire::Emulator;
 
 /// An EC2 client for the emulator.
 ///

@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::wire::Emulator;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use dr_aws::constructs::{Connect, Network, PrivateAlb, Server, ServerRole};
@@ -19,6 +18,8 @@ use dr_core::engine::Limits;
 use dr_core::store::MemoryStore;
 use dr_core::{Builder, Global, Stack, cidr};
 use serde_json::json;
+
+use crate::wire::Emulator;
 
 /// What may differ between two deploys of the program.
 #[derive(Debug, Clone, Copy)]

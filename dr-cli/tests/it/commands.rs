@@ -1,10 +1,11 @@
 //! What each command prints, and how it ends.
 
-use crate::common::{Closing, Shape, meddle};
 use dr_core::Severity;
 use dr_core::driver::Cancel;
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
+
+use crate::common::{Closing, Shape, meddle};
 
 fn deployed() -> TempDir {
     let dir = tempdir().unwrap();

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::pair::{alias_pair, done, guarded_pair, pair, pair_with_lookup, run, slow_pair};
 use dr_aws::constructs::SecureApi;
 use dr_aws::regions::EuWest1;
 use dr_cli::Program;
@@ -16,6 +15,8 @@ use dr_core::{BuildErrors, Output, Stack, State, cidr};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::{TempDir, tempdir};
+
+use crate::pair::{alias_pair, done, guarded_pair, pair, pair_with_lookup, run, slow_pair};
 
 fn api() -> Result<Stack<Output<String>>, BuildErrors> {
     Stack::build("api", |stack| stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16"))).endpoint)

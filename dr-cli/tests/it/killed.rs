@@ -4,9 +4,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use crate::pair::{done, pair, run};
 use serde_json::json;
 use tempfile::tempdir;
+
+use crate::pair::{done, pair, run};
 
 /// What the test starts.
 #[test]

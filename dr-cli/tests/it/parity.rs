@@ -1,8 +1,6 @@
 //! Two regions beside each other, and what the catalogue finds in them.
 #![cfg(feature = "sim")]
 
-use crate::common::{Shape, meddle};
-use crate::pair::run;
 use dr_aws::constructs::{Edge, FailoverPair, Notifier, SecureApi, Site, SiteHandle, ValidatedCertificate};
 use dr_aws::ec2::{AclEntry, Direction, NetworkAcl, Port};
 use dr_aws::regions::{EuWest1, UsEast1, UsWest2};
@@ -10,6 +8,9 @@ use dr_aws::route53::HostedZone;
 use dr_core::{BuildErrors, Builder, Global, Node, Region, Scope, Stack, cidr};
 use serde_json::{Value, json};
 use tempfile::tempdir;
+
+use crate::common::{Shape, meddle};
+use crate::pair::run;
 
 /// A network ACL around the private subnets; without the last entry answers do not come back out.
 fn filter<R: Region>(scope: &Scope<'_, R>, site: &SiteHandle<R>, answers: bool) {

@@ -9,8 +9,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::common::Shape;
 use tempfile::tempdir;
+
+use crate::common::Shape;
 
 /// What the other tests start.
 #[test]

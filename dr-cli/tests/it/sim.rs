@@ -1,7 +1,6 @@
 //! The commands on the simulated account that is kept in the state directory, and the predictions for a two-region site.
 #![cfg(feature = "sim")]
 
-use crate::pair::{done, pair, run};
 use dr_aws::apigatewayv2::HttpApi;
 use dr_aws::constructs::{SecureApi, ValidatedCertificate};
 use dr_aws::regions::EuWest1;
@@ -9,6 +8,8 @@ use dr_aws::route53::{Alias, FailoverRole, HealthCheck, HostedZone, RecordSet, R
 use dr_core::{BuildErrors, Global, Output, Stack, cidr, text};
 use serde_json::{Value, json};
 use tempfile::tempdir;
+
+use crate::pair::{done, pair, run};
 
 fn api() -> Result<Stack<Output<String>>, BuildErrors> {
     Stack::build("api", |stack| stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16"))).endpoint)

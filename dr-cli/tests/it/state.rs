@@ -1,9 +1,10 @@
 //! The state directory: what is recorded, what is mended, who is in the way.
 
-use crate::common::{Shape, meddle};
 use dr_core::store::FileStore;
 use serde_json::json;
 use tempfile::{TempDir, tempdir};
+
+use crate::common::{Shape, meddle};
 
 fn deployed() -> TempDir {
     let dir = tempdir().unwrap();

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crate::common::shop;
 use dr_aws::constructs::{SecureApi, ValidatedCertificate};
 use dr_aws::regions::EuWest1;
 use dr_aws::route53::ZoneLookup;
@@ -11,6 +10,8 @@ use dr_core::driver::Applied;
 use dr_core::store::ReadStore as _;
 use dr_core::{BuildErrors, Global, Output, Stack, cidr};
 use dr_sim::{Aws, DataFault, Part, Service};
+
+use crate::common::shop;
 
 fn api(name: &str) -> Result<Stack<Output<String>>, BuildErrors> {
     Stack::build(name, |stack| stack.region(EuWest1).add("api", SecureApi::new(cidr!("10.0.0.0/16"))).endpoint)

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::wire::Emulator;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
@@ -33,6 +32,8 @@ use dr_core::engine::Limits;
 use dr_core::store::{MemoryStore, ReadStore as _, WriteStore};
 use dr_core::{Stack, Status};
 use dr_sim::{CrashPoint, Crashed, EPOCH_MS, Fault, FaultConnector, SimClock, Target};
+
+use crate::wire::Emulator;
 
 /// An endpoint that answers every call with an empty page of VPCs.
 #[derive(Debug, Clone, Default)]

@@ -9,14 +9,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::common::picture::{Picture, Vocabulary};
-use crate::common::sweep::{Change, Start, Sweep, Trouble};
-use crate::common::{Disk, Goal, block_on, complete, not_working, restarted, run, run_reading, settle, shop};
 use dr_aws::Depth;
 use dr_core::Stack;
 use dr_core::driver::{Applied, Cancel};
 use dr_core::store::{FileStore, ReadStore as _, WriteStore};
 use dr_sim::{Aws, Cloud, CrashPoint};
+
+use crate::common::picture::{Picture, Vocabulary};
+use crate::common::sweep::{Change, Start, Sweep, Trouble};
+use crate::common::{Disk, Goal, block_on, complete, not_working, restarted, run, run_reading, settle, shop};
 
 #[test]
 fn a_deploy_that_dies_anywhere_is_finished_by_the_next_process() {

@@ -1,8 +1,9 @@
 //! Equal seeds and equal calls give equal logs and worlds, byte for byte.
 #![expect(clippy::print_stdout, reason = "what is measured is printed, and never asserted")]
 
-use crate::common::{Disk, Goal, block_on, changed, complete, run, shop};
 use dr_sim::{Aws, Cloud, Fault, Target, World};
+
+use crate::common::{Disk, Goal, block_on, changed, complete, run, shop};
 
 /// A life of the site under trouble: the log of all calls and the account after each part of it.
 fn life(seed: u64) -> Vec<String> {

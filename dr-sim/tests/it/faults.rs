@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::picture::{Picture, Vocabulary};
-use crate::common::{Disk, Goal, block_on, complete, copy, not_working, restarted, run, settle, shop};
 use dr_core::driver::Applied;
 use dr_core::engine::Outcome;
 use dr_sim::{Aws, Cloud, Fault, Target};
+
+use crate::common::picture::{Picture, Vocabulary};
+use crate::common::{Disk, Goal, block_on, complete, copy, not_working, restarted, run, settle, shop};
 
 /// What an uninterrupted deploy gives.
 struct Expected {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::common::{Disk, Goal, complete, run};
 use dr_aws::Depth;
 use dr_aws::cloudwatch::{Alarm, Comparison};
 use dr_aws::constructs::SecureApi;
@@ -17,6 +16,8 @@ use dr_aws::route53::{HealthCheck, InsufficientData};
 use dr_core::driver::Applied;
 use dr_core::{DriftKind, Global, Stack, cidr};
 use dr_sim::Aws;
+
+use crate::common::{Disk, Goal, complete, run};
 
 const REGION: &str = "eu-west-1";
 

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::common::{Disk, Goal, complete, run};
 use dr_aws::constructs::SecureApi;
 use dr_aws::regions::UsEast1;
 use dr_core::{Cidr, Stack, cidr};
 use dr_sim::Aws;
 use serde_json::json;
+
+use crate::common::{Disk, Goal, complete, run};
 
 /// One region of the site with these addresses; the second private subnet may have others than the split gives it.
 fn site(range: Cidr, second: Option<&'static str>) -> Stack {

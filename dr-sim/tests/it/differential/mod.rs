@@ -19,11 +19,12 @@ mod servers;
 
 use std::collections::BTreeSet;
 
-use crate::wire::Emulator;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use dr_aws::Rates;
 use script::{Script, Side, Step};
+
+use crate::wire::Emulator;
 
 /// Everything, in the order in which a site is made; what a part made is there for the next.
 async fn run(side: Side) -> Vec<Step> {

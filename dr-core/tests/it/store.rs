@@ -1,14 +1,13 @@
 //! What is on the disk: commits that a dying machine wrote in part, samples of every format, journals at every prefix.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::{Shop, deploy, world};
 use dr_core::journal::{Entry, Header, JournalError, continue_commit, encode, encode_header, replay};
 use dr_core::sim::World;
 use dr_core::store::{FileStore, LockedStore, ReadStore as _, StoreError, WriteStore as _, parse_snapshot};
 use dr_core::{FORMAT, State};
+
+use crate::common::{Shop, deploy, world};
 
 /// The bytes of a commit, and the state after it.
 type Commit = (Vec<u8>, State);
@@ -166,8 +165,8 @@ async fn a_damaged_journal_says_which_file_where_and_what_to_do() {
 #[test]
 fn a_snapshot_with_any_flipped_bit_is_the_same_state_or_an_error() {
     let mut world = world(0);
-    let program = common::east(|east| {
-        east.add("main", common::Vpc::new("10.0.0.0/16"));
+    let program = crate::common::east(|east| {
+        east.add("main", crate::common::Vpc::new("10.0.0.0/16"));
     });
     deploy(&mut world, &program);
     let state = world.state();
@@ -205,7 +204,7 @@ fn entries_written_again_after_a_failure_are_passed_over() {
 }
 
 fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/state")
 }
 
 /// The state and journal that every release has to read, from a deploy that died with everything in it: replaced copies of

@@ -1,11 +1,8 @@
 //! Deploys from beginning to end: what is asked, what is written, what is refused before anything is changed.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Subnet, Vpc, deploy, east, nothing, settled, world};
 use dr_core::driver::{Applied, Cancel, Clock, Session, SessionError, SystemClock};
 use dr_core::engine::{Limits, Notice, Outcome, Run, Time};
 use dr_core::sim::{Fault, Operation};
@@ -15,6 +12,8 @@ use dr_core::{
     Settled, Stack, State, Value, WantedData,
 };
 use serde_json::json;
+
+use crate::common::{Subnet, Vpc, deploy, east, nothing, settled, world};
 
 /// A provider that does everything at once and counts.
 struct Instant {
@@ -75,7 +74,7 @@ fn program() -> Stack {
 }
 
 fn registry(calls: &Arc<AtomicUsize>) -> Registry {
-    [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA]
+    [Vpc::<crate::common::East>::SCHEMA, Subnet::<crate::common::East>::SCHEMA]
         .into_iter()
         .fold(Registry::new(), |registry, schema| {
             registry.with_provider(Arc::new(Instant { schema, calls: Arc::clone(calls) }))
@@ -156,7 +155,7 @@ async fn a_state_of_another_account_is_refused() {
 async fn a_type_without_a_provider_is_named_before_anything_is_changed() {
     let (program, calls) = (program(), Arc::default());
     let only = Registry::new()
-        .with_provider(Arc::new(Instant { schema: Vpc::<common::East>::SCHEMA, calls: Arc::clone(&calls) }));
+        .with_provider(Arc::new(Instant { schema: Vpc::<crate::common::East>::SCHEMA, calls: Arc::clone(&calls) }));
     let error = session(&program, only).plan(&MemoryStore::new("demo", "0"), true).await.unwrap_err();
     assert!(matches!(&error, SessionError::NoProvider(missing) if *missing == ["test.net.subnet"]), "{error}");
 }
@@ -231,7 +230,7 @@ async fn a_press_from_another_thread_wakes_a_waiting_run() {
     let program = program();
     for _ in 0..50 {
         let cancel = Cancel::new();
-        let registry = [Vpc::<common::East>::SCHEMA, Subnet::<common::East>::SCHEMA]
+        let registry = [Vpc::<crate::common::East>::SCHEMA, Subnet::<crate::common::East>::SCHEMA]
             .into_iter()
             .fold(Registry::new(), |all, schema| all.with_provider(Arc::new(Never(schema, cancel.clone()))));
         let store = MemoryStore::new("demo", "0");

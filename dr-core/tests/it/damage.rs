@@ -249,7 +249,7 @@ fn the_lock_of_a_killed_process_is_taken_over() {
     let dir = tempfile::tempdir().unwrap();
     let (store, ready) = (FileStore::new(dir.path().join("state"), "shop"), dir.path().join("ready"));
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child_that_holds_the_lock", "--ignored"])
+        .args(["--exact", "damage::child_that_holds_the_lock", "--ignored"])
         .env("DR_TEST_LOCK", store.dir())
         .env("DR_TEST_READY", &ready)
         .stdin(std::process::Stdio::piped())
