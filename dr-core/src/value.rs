@@ -2,16 +2,22 @@
 //!
 //! A deferred value is data, not a closure: a plan can print `${us-east-1/site.domain}`, be saved and be compared.
 
-use std::collections::BTreeMap;
+mod secret;
+mod text;
+
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
 
 use crate::address::Address;
+
+use secret::DIGEST;
+pub(crate) use secret::{SECRET, Secrets};
+pub use secret::{Secret, mask};
+pub use text::{IntoText, Text, assert_holes};
 
 /// Erased values: what a typed input or output is once it is data.
 ///
@@ -25,9 +31,6 @@ const OUT: &str = "$out";
 pub(crate) const REF: &str = "$ref";
 /// A text assembled from known pieces and references.
 pub(crate) const TEXT: &str = "$text";
-/// A secret: its label; beside it the digest by which a change is noticed.
-pub(crate) const SECRET: &str = "$secret";
-const DIGEST: &str = "sha256";
 
 /// The node and the build that an output belongs to; an output of another program is noticed when it is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,231 +174,6 @@ impl IntoInput<String> for Text {
     }
 }
 
-/// A text assembled from pieces, some of which are outputs; written with [`text!`](crate::text).
-#[derive(Debug, Clone, Default)]
-pub struct Text(Vec<Piece>);
-
-#[derive(Debug, Clone)]
-enum Piece {
-    Known(String),
-    Deferred(Output<String>),
-}
-
-impl Text {
-    /// The empty text.
-    #[must_use]
-    pub fn new() -> Self {
-        Text::default()
-    }
-
-    /// Appends a known piece.
-    #[must_use]
-    pub fn known(mut self, piece: impl fmt::Display) -> Self {
-        self.0.push(Piece::Known(piece.to_string()));
-        self
-    }
-
-    /// Appends an argument: an output, an input, or anything that prints.
-    #[must_use]
-    pub fn arg(mut self, argument: impl IntoText) -> Self {
-        self.0.extend(argument.into_text().0);
-        self
-    }
-}
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(TEXT, &self.0)])
-    }
-}
-
-impl Serialize for Piece {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Piece::Known(text) => text.serialize(serializer),
-            Piece::Deferred(output) => output.serialize(serializer),
-        }
-    }
-}
-
-/// What can stand for a `{}` in [`text!`](crate::text).
-pub trait IntoText {
-    /// The pieces.
-    fn into_text(self) -> Text;
-}
-
-impl<T> IntoText for Output<T> {
-    fn into_text(self) -> Text {
-        Text(vec![Piece::Deferred(self.text())])
-    }
-}
-
-impl IntoText for Input<String> {
-    fn into_text(self) -> Text {
-        match self.0 {
-            Source::Known(text) => Text::new().known(text),
-            Source::Deferred(output) => output.into_text(),
-            Source::Assembled(text) => text,
-        }
-    }
-}
-
-impl IntoText for Text {
-    fn into_text(self) -> Text {
-        self
-    }
-}
-
-macro_rules! prints {
-    ($($t:ty),*) => {$(
-        impl IntoText for $t {
-            fn into_text(self) -> Text {
-                Text::new().known(self)
-            }
-        }
-    )*};
-}
-prints!(&str, String, &String, u8, u16, u32, u64, usize, i32, i64);
-
-/// Assembles a text from known pieces and outputs: `text!("https://{}/health", site.domain)`.
-///
-/// The number of `{}` and of arguments is compared when the program is compiled; `{{` and `}}` are not special. Names inside
-/// the braces, as `format!` has them, are refused: an output is not known yet when the text is made.
-///
-/// ```compile_fail
-/// # use dr_core::text;
-/// text!("https://{}/{}", "a");
-/// ```
-///
-/// ```compile_fail
-/// # use dr_core::text;
-/// let domain = "example.com";
-/// text!("https://{domain}/");
-/// ```
-#[macro_export]
-macro_rules! text {
-    ($format:literal $(, $argument:expr)* $(,)?) => {{
-        const { $crate::value::assert_holes($format, <[&str]>::len(&[$($crate::text!(@unit $argument)),*])) };
-        #[allow(unused_mut)]
-        let mut pieces = $format.split("{}");
-        let text = $crate::Text::new().known(pieces.next().unwrap_or(""));
-        $(let text = text.arg($argument).known(pieces.next().unwrap_or(""));)*
-        text
-    }};
-    (@unit $argument:expr) => { stringify!($argument) };
-}
-
-/// Stops the compiler when a format does not have as many `{}` as there are arguments, or has a name in one.
-#[doc(hidden)]
-pub const fn assert_holes(format: &str, arguments: usize) {
-    let (bytes, mut at, mut holes) = (format.as_bytes(), 0, 0);
-    while at + 1 < bytes.len() {
-        if bytes[at] == b'{' {
-            // JSON and scripts have a quote, a blank or a line's end after the brace.
-            let mut end = at + 1;
-            while end < bytes.len() && (bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'_' | b':')) {
-                end += 1;
-            }
-            if end < bytes.len() && bytes[end] == b'}' {
-                assert!(
-                    end == at + 1,
-                    "`text!` has empty braces, and takes the values for them as arguments after the text"
-                );
-                holes += 1;
-                at = end;
-            }
-        }
-        at += 1;
-    }
-    assert!(holes == arguments, "`text!` needs one argument for each pair of braces");
-}
-
-/// A value that is never written: it has no `Serialize`, prints its label, and in state and plan only its digest appears.
-///
-/// The digest (salted with the label) is how a changed secret is noticed. Give it as the type of an input field.
-///
-/// ```compile_fail
-/// fn written<T: serde::Serialize>(_: T) {}
-/// written(dr_core::Secret::new("db password", "hunter2".to_owned()));
-/// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T> {
-    label: String,
-    digest: String,
-    value: Option<T>,
-}
-
-impl<T: Serialize> Secret<T> {
-    /// A secret with the label that stands for it wherever it would be printed.
-    pub fn new(label: impl Into<String>, value: T) -> Self {
-        let label = label.into();
-        // A value that does not serialise is refused by `Encode`; until then its digest is that of nothing.
-        let text = serde_json::to_string(&value).unwrap_or_default();
-        let digest = Sha256::new().chain_update(&label).chain_update([0]).chain_update(text).finalize();
-        let digest = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-        Secret { label, digest, value: Some(value) }
-    }
-}
-
-impl<T> Secret<T> {
-    /// The value itself, for the call that needs it; `None` in the *prior* arguments of a resource, where only the digest
-    /// was kept.
-    pub fn expose(&self) -> Option<&T> {
-        self.value.as_ref()
-    }
-
-    fn masked(&self) -> Value {
-        let entries = [(SECRET.to_owned(), self.label.clone().into()), (DIGEST.to_owned(), self.digest.clone().into())];
-        Value::Object(entries.into_iter().collect())
-    }
-}
-
-/// Serialises a secret as its label and digest; what `#[derive(Resource)]` puts on the secret fields of the arguments.
-///
-/// # Errors
-/// The serialiser's.
-#[doc(hidden)]
-pub fn mask<T, S: Serializer>(secret: &Secret<T>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.masked().serialize(serializer)
-}
-
-impl<T> fmt::Debug for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "(secret {})", self.label)
-    }
-}
-
-impl<T> fmt::Display for Secret<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "(secret {})", self.label)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Secret<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// A secret as it is written (masked), with the value beside it when the running program revealed it.
-        #[derive(Deserialize)]
-        struct Written<T> {
-            #[serde(rename = "$secret")]
-            label: String,
-            sha256: String,
-            value: Option<T>,
-        }
-        let Written { label, sha256, value } = Written::deserialize(deserializer)?;
-        Ok(Secret { label, digest: sha256, value })
-    }
-}
-
-/// Digest → value of each secret of a program. Never serialised, and never printed.
-#[derive(Clone, Default)]
-pub(crate) struct Secrets(pub(crate) BTreeMap<String, Value>);
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} masked", self.0.len())
-    }
-}
-
 /// Collects the fields of a resource while it is erased, and keeps secrets apart.
 #[derive(Debug, Default)]
 pub struct Encoder {
@@ -439,15 +217,6 @@ pub trait Encode {
 impl<T: Serialize + ?Sized> Encode for T {
     fn encode(&self, _: &mut Encoder) -> Result<Value, serde_json::Error> {
         serde_json::to_value(self)
-    }
-}
-
-impl<T: Serialize> Encode for Secret<T> {
-    fn encode(&self, encoder: &mut Encoder) -> Result<Value, serde_json::Error> {
-        if let Some(value) = &self.value {
-            encoder.secrets.0.insert(self.digest.clone(), serde_json::to_value(value)?);
-        }
-        Ok(self.masked())
     }
 }
 
@@ -752,7 +521,7 @@ mod tests {
 
     #[test]
     fn a_text_resolves_when_all_its_pieces_do() {
-        let value = linked(IntoInput::<String>::into_input(text!("https://{}:{}/", output(3), 443_u16)));
+        let value = linked(IntoInput::<String>::into_input(crate::text!("https://{}:{}/", output(3), 443_u16)));
         assert_eq!(display(&value), "https://${global/n3.id}:443/");
         let outputs = json!({"id": "api"});
         assert_eq!(resolve(&value, &|r| r.select(&outputs)), (json!("https://api:443/"), true));
