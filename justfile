@@ -14,7 +14,7 @@ test:
 # The SDK's real HTTP stack against the wire-level emulator (needs Python 3.10 or later).
 wire:
     wire/setup
-    cargo test -p dr-aws -p dr-sim --tests -- --ignored
+    cargo test -p dr-aws -p dr-sim -p dr-examples --tests -- --ignored
 
 lint:
     cargo fmt --all --check

@@ -255,7 +255,7 @@ fn slowest<'p>(plan: &'p Plan, path: &[StepId]) -> Vec<&'p Step> {
 pub(crate) fn drift_lines(out: &mut Out<'_>, drift: &Drift) {
     let what = match &drift.kind {
         DriftKind::Gone => "was deleted by somebody else".to_owned(),
-        DriftKind::Unknown => "was found by its ownership and taken in".to_owned(),
+        DriftKind::Unknown => "is there, and the state did not know it".to_owned(),
         DriftKind::Broken => "exists and will never work".to_owned(),
         DriftKind::Changed(_) => "was changed by somebody else".to_owned(),
         DriftKind::Misnamed(old) => format!("still carries the name {old}"),

@@ -56,7 +56,10 @@ fn what_is_forgotten_is_found_again() {
     ");
     assert_eq!(Shape::new().run(dir.path(), &["state", "show", "east-1/main.shelf[0]"]).code, 2);
     let ran = Shape::new().run(dir.path(), &["deploy"]);
-    assert!(ran.code == 0 && ran.out.contains("east-1/main.shelf[0] was found by its ownership"), "{ran:?}");
+    assert!(
+        ran.code == 0 && ran.out.contains("east-1/main.shelf[0] is there, and the state did not know it"),
+        "{ran:?}"
+    );
     assert_eq!(Shape::new().run(dir.path(), &["state", "show", "east-1/main.shelf[0]"]).code, 0);
 }
 

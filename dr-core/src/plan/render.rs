@@ -12,7 +12,7 @@ impl fmt::Display for Plan {
         for drift in &self.drift {
             match &drift.kind {
                 DriftKind::Gone => writeln!(f, "! {} was deleted by somebody else", drift.address)?,
-                DriftKind::Unknown => writeln!(f, "! {} was found by its ownership and taken in", drift.address)?,
+                DriftKind::Unknown => writeln!(f, "! {} is there, and the state did not know it", drift.address)?,
                 DriftKind::Misnamed(old) => writeln!(f, "! {} still carries the name {old}", drift.address)?,
                 DriftKind::Broken => writeln!(f, "! {} exists and will never work", drift.address)?,
                 DriftKind::Changed(changes) => {
