@@ -66,6 +66,7 @@ from moto.ec2.responses import EC2Response                                  # no
 from moto.elbv2 import models as elbm                                       # noqa: E402
 from moto.elbv2.responses import ELBV2Response                              # noqa: E402
 from moto.iam.models import iam_backends                                    # noqa: E402
+from moto.iam.responses import IamResponse                                  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app   # noqa: E402
 from moto.sns.responses import SNSResponse                                  # noqa: E402
 from moto.route53 import models as r53m                                     # noqa: E402
@@ -1047,6 +1048,15 @@ Route53.get_checker_ip_ranges = lambda self: ActionResult({"CheckerIpRanges": ["
 Route53.get_health_check_last_failure_reason = hc_status
 for _p in ("testdnsanswer", "healthcheckcount", "checkeripranges", "healthcheck/(?P<health_check_id>[^/]+)/lastfailurereason"):
     r53urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/" + _p + "$"] = Route53.dispatch
+
+# ------------------------------------------------------------------ IAM
+def simulate_principal_policy(self):
+    """Nothing here evaluates policies, so everything is allowed."""
+    names = self._get_param("ActionNames", [])
+    return ActionResult({"EvaluationResults": [{"EvalActionName": n, "EvalResourceName": "*", "EvalDecision": "allowed"} for n in names], "IsTruncated": False})
+
+
+IamResponse.simulate_principal_policy = simulate_principal_policy
 
 # ------------------------------------------------------------------ CloudFront
 CF = cfm.CloudFrontBackend
