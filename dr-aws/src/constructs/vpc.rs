@@ -122,7 +122,8 @@ impl<R: Region> Construct<R> for Network {
                 let ip = scope.add(("nat_ip", zone), ElasticIp::new());
                 // A NAT gateway that cannot reach the Internet when it is made fails for good.
                 let connected = scope.clone().after(&route).after(&association);
-                nat_gateways.push(connected.add(("nat", zone), NatGateway::new(subnet.id, ip.allocation)));
+                let nat = NatGateway::new(subnet.id, ip.allocation).through(attachment.gateway);
+                nat_gateways.push(connected.add(("nat", zone), nat));
                 handle.public_ips.push(ip.public_ip);
             }
             let subnet = scope.add(("private", zone), Subnet::new(vpc.id, private, name));

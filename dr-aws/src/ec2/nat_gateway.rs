@@ -15,7 +15,7 @@ use dr_core::{
 use super::{adopt, filter, owned, owned_by, specification, sync_tags};
 use crate::Aws;
 use crate::call::{Call as _, GoneOk as _};
-use crate::ids::{AllocationId, NatGatewayId, SubnetId};
+use crate::ids::{AllocationId, InternetGatewayId, NatGatewayId, SubnetId};
 use crate::read::{Promised as _, found};
 
 /// Lets private subnets reach the Internet through a public subnet, and nobody reach them.
@@ -24,7 +24,7 @@ use crate::read::{Promised as _, found};
 /// an attached internet gateway first: without, the gateway is accepted and then fails. An address serves one gateway at a
 /// time, so a replacement deletes first.
 ///
-/// - Inputs: the public subnet and the address; both replace, the old one first.
+/// - Inputs: the public subnet, the address and the internet gateway (none named by default); each replaces, the old one first.
 /// - Ready: when it is `available`, in about 106 seconds; gone when `deleted`, in about 58.
 /// - Calls: CreateNatGateway, DescribeNatGateways, DeleteNatGateway.
 /// - AWS: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
@@ -39,6 +39,10 @@ pub struct NatGateway<R: Region = Anywhere> {
     /// Its public address.
     #[input(replace)]
     allocation: Input<AllocationId<R>>,
+    /// The attached internet gateway that its traffic leaves through, which cannot be detached before the NAT gateway is gone.
+    /// Default: none is named, and the order is the program's.
+    #[input(replace, holds)]
+    internet_gateway: Option<Input<InternetGatewayId<R>>>,
 }
 
 /// What is known of a NAT gateway once it exists.
@@ -51,7 +55,16 @@ pub struct NatGatewayOutputs<R: Region = Anywhere> {
 impl<R: Region> NatGateway<R> {
     /// A gateway in a public subnet with an elastic IP address.
     pub fn new(subnet: impl IntoInput<SubnetId<R>>, allocation: impl IntoInput<AllocationId<R>>) -> Self {
-        NatGateway { subnet: subnet.into_input(), allocation: allocation.into_input() }
+        NatGateway { subnet: subnet.into_input(), allocation: allocation.into_input(), internet_gateway: None }
+    }
+
+    /// Names the internet gateway that its traffic leaves through, as an attachment gives it: EC2 refuses to detach it while the
+    /// NAT gateway has its address (`DependencyViolation`), and so the NAT gateway goes first. No call carries it.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachInternetGateway.html>
+    #[must_use]
+    pub fn through(mut self, attached: impl IntoInput<InternetGatewayId<R>>) -> Self {
+        self.internet_gateway = Some(attached.into_input());
+        self
     }
 }
 
@@ -96,7 +109,7 @@ fn state(nat: &Described) -> &str {
 impl Lifecycle for NatGateway {
     type Cloud = Aws;
 
-    async fn read(scan: &Scan<Aws>, _: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
+    async fn read(scan: &Scan<Aws>, wanted: &[Wanted<Self>]) -> Result<Vec<Found<Self>>, CloudError> {
         let describe = |nat: &Described| {
             let owned = owned(&scan.stack, nat.tags())?;
             let health = match state(nat) {
@@ -108,9 +121,13 @@ impl Lifecycle for NatGateway {
             };
             // A gateway that is on its way out has given its address back.
             let allocation = nat.nat_gateway_addresses().iter().find_map(|address| address.allocation_id());
+            // EC2 does not tell which one it leaves through.
+            let want = wanted.iter().find(|want| want.address == owned.address && want.generation == owned.generation);
+            let want = want.or_else(|| wanted.iter().find(|want| want.address == owned.address));
             let args = NatGatewayArgs {
                 subnet: SubnetId::literal(nat.subnet_id()?),
                 allocation: AllocationId::literal(allocation.unwrap_or_default()),
+                internet_gateway: want.and_then(|want| want.args.internet_gateway.clone()),
             };
             let outputs = NatGatewayOutputs { id: NatGatewayId::literal(nat.nat_gateway_id()?) };
             Some(found(owned, args, outputs, health))
@@ -172,12 +189,16 @@ mod tests {
     use super::*;
     use crate::testing::{cx, outcome, refused};
 
+    fn args() -> NatGatewayArgs {
+        let (subnet, allocation) = (SubnetId::literal("subnet-1"), AllocationId::literal("eip-1"));
+        NatGatewayArgs { subnet, allocation, internet_gateway: None }
+    }
+
     async fn ready(state: NatGatewayState) -> Settled<NatGatewayOutputs> {
         let nat = Described::builder().nat_gateway_id("nat-1").state(state).failure_code("Gateway.NotAttached").build();
         let rule = mock!(aws_sdk_ec2::Client::describe_nat_gateways)
             .then_output(move || DescribeNatGatewaysOutput::builder().nat_gateways(nat.clone()).build());
-        let args = NatGatewayArgs { subnet: SubnetId::literal("subnet-1"), allocation: AllocationId::literal("eip-1") };
-        let current = Prior { args, outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } };
+        let current = Prior { args: args(), outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } };
         NatGateway::ready(&cx(&[&rule]), &current).await.unwrap()
     }
 
@@ -190,8 +211,7 @@ mod tests {
     }
 
     fn prior() -> Prior<NatGateway> {
-        let args = NatGatewayArgs { subnet: SubnetId::literal("subnet-1"), allocation: AllocationId::literal("eip-1") };
-        Prior { args, outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } }
+        Prior { args: args(), outputs: NatGatewayOutputs { id: NatGatewayId::literal("nat-1") } }
     }
 
     #[tokio::test]

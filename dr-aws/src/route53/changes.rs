@@ -29,6 +29,8 @@ use crate::ids::HostedZoneId;
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
 /// How long the first change of a batch waits for others. A request takes its turn for as long anyway: five a second.
 const GATHER: Duration = Duration::from_millis(200);
+/// How long a change that no other record of its name allows waits for theirs. Whoever is told so asks again.
+const MEET: Duration = Duration::from_secs(10);
 /// How often the propagation of one batch is asked about.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 /// What a batch may hold; an UPSERT counts twice in both.
@@ -54,20 +56,58 @@ impl fmt::Debug for ChangeBatcher {
 #[derive(Default)]
 struct Zone {
     waiting: Mutex<VecDeque<Waiting>>,
+    /// Exchanges that the other records of the name do not allow yet, with what Route 53 said.
+    apart: Mutex<Vec<(Waiting, CloudError)>>,
     /// Held by the one who sends: Route 53 takes one change of a zone at a time.
     sending: tokio::sync::Mutex<()>,
 }
 
-/// A change and the one who waits for its answer: the id of the batch.
+/// Changes that are made together or not at all, and the one who waits for the answer: the id of the batch.
 struct Waiting {
-    change: Change,
+    changes: Vec<Change>,
+    since: SystemTime,
     reply: oneshot::Sender<Result<String, CloudError>>,
+}
+
+impl Waiting {
+    /// The name of the record.
+    fn name(&self) -> &str {
+        self.changes.iter().find_map(|change| change.resource_record_set()).map_or("", |set| set.name())
+    }
+
+    /// Whether a record goes and another of its name comes.
+    fn is_exchange(&self) -> bool {
+        self.changes.len() > 1
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Spread {
     asked: SystemTime,
     everywhere: bool,
+}
+
+impl Zone {
+    /// What goes out next: what waits, and with an exchange those of the same name that waited for it.
+    fn take(&self) -> Vec<Waiting> {
+        let (mut waiting, mut apart) = (lock(&self.waiting), lock(&self.apart));
+        let met = |one: &Waiting| waiting.iter().any(|other| other.is_exchange() && other.name() == one.name());
+        let together: Vec<_> = apart.extract_if(.., |(one, _)| met(one)).collect();
+        waiting.extend(together.into_iter().map(|(one, _)| one));
+        take(&mut waiting)
+    }
+
+    /// Lets exchanges wait for others of their name, and tells those that have waited long enough.
+    fn keep(&self, refused: Vec<(Waiting, CloudError)>, now: SystemTime) {
+        let mut apart = lock(&self.apart);
+        apart.extend(refused);
+        for (one, error) in apart.extract_if(.., |(one, _)| now.duration_since(one.since).is_ok_and(|age| age >= MEET))
+        {
+            // Whoever no longer waits does not want to know.
+            let _ = one.reply.send(Err(error));
+        }
+        apart.retain(|(one, _)| !one.reply.is_closed());
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -80,19 +120,21 @@ impl ChangeBatcher {
         ChangeBatcher { sleep, time, zones: Mutex::default(), spread: tokio::sync::Mutex::default() }
     }
 
-    /// Makes a change together with the others of its zone; the answer is the id of the batch it was in.
+    /// Makes changes together with the others of the zone; the answer is the id of the batch they were in.
     ///
-    /// A change that is refused does not stop the others: a refused batch is repeated one by one.
+    /// A change that is refused does not stop the others: a refused batch is repeated name by name, and then one by one. Several
+    /// changes are an exchange of a record for another of its name, made in one request or not at all. Route 53 may refuse it
+    /// because of the other records of the name, which may be about to be exchanged too: so it waits for them for a while.
     pub(super) async fn submit(
         &self,
         client: &Client,
         zone: &HostedZoneId,
-        change: Change,
+        changes: Vec<Change>,
     ) -> Result<String, CloudError> {
         let zone_id = zone.as_str();
         let zone = Arc::clone(lock(&self.zones).entry(zone_id.to_owned()).or_default());
         let (reply, mut answer) = oneshot::channel();
-        lock(&zone.waiting).push_back(Waiting { change, reply });
+        lock(&zone.waiting).push_back(Waiting { changes, since: self.time.now(), reply });
         loop {
             let _sending = tokio::select! {
                 biased;
@@ -106,8 +148,9 @@ impl ChangeBatcher {
                 Err(oneshot::error::TryRecvError::Empty) => {}
             }
             self.sleep.sleep(GATHER).await;
-            let batch = take(&mut lock(&zone.waiting));
-            send(client, zone_id, batch).await;
+            let batch = zone.take();
+            let apart = send(client, zone_id, batch).await;
+            zone.keep(apart, self.time.now());
         }
     }
 
@@ -135,21 +178,23 @@ fn abandoned() -> CloudError {
     CloudError::new(CHANGE, "Abandoned", "the request that this change was a part of was given up", Class::Transient)
 }
 
-/// What a change counts in a batch: elements and characters.
-fn cost(change: &Change) -> (usize, usize) {
-    let records = change.resource_record_set().map(|set| set.resource_records()).unwrap_or_default();
-    let (elements, characters) =
-        (records.len().max(1), records.iter().map(|record| record.value().chars().count()).sum());
-    if *change.action() == ChangeAction::Upsert { (elements * 2, characters * 2) } else { (elements, characters) }
+/// What changes count in a batch: elements and characters.
+fn cost(changes: &[Change]) -> (usize, usize) {
+    changes.iter().fold((0, 0), |(elements, characters), change| {
+        let records = change.resource_record_set().map(|set| set.resource_records()).unwrap_or_default();
+        let twice = if *change.action() == ChangeAction::Upsert { 2 } else { 1 };
+        let length: usize = records.iter().map(|record| record.value().chars().count()).sum();
+        (elements + records.len().max(1) * twice, characters + length * twice)
+    })
 }
 
-/// As many of the waiting changes as fit into one batch, deletions first; at least one when there is any.
+/// As many of the waiting changes as fit into one batch; at least one when there is any.
 fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     // Nobody waits for these any more, so they were given up before they were sent.
     waiting.retain(|one| !one.reply.is_closed());
     let (mut batch, mut elements, mut characters) = (Vec::new(), 0, 0);
     while let Some(next) = waiting.front() {
-        let (more_elements, more_characters) = cost(&next.change);
+        let (more_elements, more_characters) = cost(&next.changes);
         elements += more_elements;
         characters += more_characters;
         if !batch.is_empty() && (elements > ELEMENTS_MAX || characters > CHARACTERS_MAX) {
@@ -157,30 +202,45 @@ fn take(waiting: &mut VecDeque<Waiting>) -> Vec<Waiting> {
         }
         batch.extend(waiting.pop_front());
     }
-    batch.sort_by_key(|one| *one.change.action() != ChangeAction::Delete);
     batch
 }
 
-/// Sends a batch and answers everybody in it.
-async fn send(client: &Client, zone: &str, batch: Vec<Waiting>) {
-    if batch.is_empty() {
-        return;
-    }
-    let whole = request(client, zone, batch.iter().map(|one| one.change.clone()).collect()).await;
-    match whole {
-        Err(error) if batch.len() > 1 && is_about_content(&error) => {
-            for one in batch {
-                let answer = request(client, zone, vec![one.change]).await;
-                // Whoever no longer waits does not want to know.
-                let _ = one.reply.send(answer);
+/// Sends a batch and answers everybody in it but for the exchanges that other records of their name do not allow.
+async fn send(client: &Client, zone: &str, batch: Vec<Waiting>) -> Vec<(Waiting, CloudError)> {
+    let mut apart = Vec::new();
+    // Each part of a refused batch is sent alone: the names, and then the changes of a name.
+    let mut parts = vec![batch];
+    while let Some(part) = parts.pop() {
+        if part.is_empty() {
+            continue;
+        }
+        match request(client, zone, &part).await {
+            Err(error) if part.len() > 1 && is_about_content(&error) => parts.extend(split(part).into_iter().rev()),
+            Err(error) if part.iter().all(Waiting::is_exchange) && error.class == Class::Dependency => {
+                apart.extend(part.into_iter().map(|one| (one, error.clone())));
+            }
+            answer => {
+                for one in part {
+                    // Whoever no longer waits does not want to know.
+                    let _ = one.reply.send(answer.clone());
+                }
             }
         }
-        answer => {
-            for one in batch {
-                let _ = one.reply.send(answer.clone());
-            }
+    }
+    apart
+}
+
+/// The changes by name, and those of one name one by one.
+fn split(part: Vec<Waiting>) -> Vec<Vec<Waiting>> {
+    let several = part.iter().any(|one| one.name() != part[0].name());
+    let mut parts: Vec<Vec<Waiting>> = Vec::new();
+    for one in part {
+        match parts.iter_mut().find(|part| several && part[0].name() == one.name()) {
+            Some(part) => part.push(one),
+            None => parts.push(vec![one]),
         }
     }
+    parts
 }
 
 /// Whether a batch was refused because of one of its changes.
@@ -188,7 +248,10 @@ fn is_about_content(error: &CloudError) -> bool {
     ["InvalidChangeBatch", "InvalidInput", "NoSuchHealthCheck"].iter().any(|code| error.code.eq_ignore_ascii_case(code))
 }
 
-async fn request(client: &Client, zone: &str, changes: Vec<Change>) -> Result<String, CloudError> {
+/// One request, deletions first.
+async fn request(client: &Client, zone: &str, batch: &[Waiting]) -> Result<String, CloudError> {
+    let mut changes: Vec<Change> = batch.iter().flat_map(|one| &one.changes).cloned().collect();
+    changes.sort_by_key(|change| *change.action() != ChangeAction::Delete);
     let batch = ChangeBatch::builder().set_changes(Some(changes)).build().expect("the changes are set");
     let answer = client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await;
     let messages = answer.as_ref().err().and_then(refusals);
@@ -222,6 +285,9 @@ fn explained(error: CloudError) -> CloudError {
     } else if text.contains("conflicting rrset") || text.contains("conflicts with other records") {
         // The other one may be leaving: replacing a simple record by a pair deletes it in the same deploy.
         as_class(error, Class::Dependency).hint("another record of this name and type is in the zone: one with another routing policy, or a CNAME, which stands alone")
+    } else if ["cannot be created as", "cannot be created because"].iter().any(|part| text.contains(part)) {
+        // They may be about to be exchanged too.
+        as_class(error, Class::Dependency).hint("all records of a name and type have the same routing policy, and not the same place in it: change them together")
     } else if error.code == "NoSuchHostedZone" {
         error.hint("the zone does not exist in this account, or was deleted: check its id")
     } else {
@@ -232,6 +298,7 @@ fn explained(error: CloudError) -> CloudError {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use aws_sdk_route53::error::ErrorMetadata;
     use aws_sdk_route53::operation::change_resource_record_sets::{
@@ -241,6 +308,7 @@ mod tests {
     use aws_sdk_route53::types::error::InvalidChangeBatch;
     use aws_sdk_route53::types::{ChangeInfo, ResourceRecord, ResourceRecordSet, RrType};
     use aws_smithy_async::rt::sleep::{AsyncSleep, Sleep};
+    use aws_smithy_async::time::TimeSource;
     use aws_smithy_mocks::{MockResponse, mock};
     use futures_util::FutureExt as _;
     use futures_util::future::join_all;
@@ -260,6 +328,21 @@ mod tests {
 
     fn batcher() -> ChangeBatcher {
         ChangeBatcher::new(SharedAsyncSleep::new(AMoment), SharedTimeSource::default())
+    }
+
+    /// A second passes with every look at it.
+    #[derive(Debug, Default)]
+    struct Hurried(AtomicU64);
+
+    impl TimeSource for Hurried {
+        fn now(&self) -> SystemTime {
+            SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+
+    /// A record that goes, and another one of its name that comes.
+    fn exchange(name: &str) -> Vec<Change> {
+        [ChangeAction::Delete, ChangeAction::Create].map(|action| change(name, action, 1)).to_vec()
     }
 
     fn change(name: &str, action: ChangeAction, values: usize) -> Change {
@@ -305,7 +388,7 @@ mod tests {
             }
         });
         let (batcher, client, zone) = (batcher(), Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
-        let all = changes.into_iter().map(|change| batcher.submit(&client, &zone, change));
+        let all = changes.into_iter().map(|change| batcher.submit(&client, &zone, vec![change]));
         let answers = join_all(all).await;
         let log = log.lock().unwrap().clone();
         (log, answers)
@@ -340,6 +423,50 @@ mod tests {
         let error = answers[1].as_ref().unwrap_err();
         assert_eq!((error.class, error.code.as_str()), (Class::Exists, "InvalidChangeBatch"));
         assert!(error.message.contains("it already exists"), "{error}");
+    }
+
+    const APART: &str = "RRSet with DNS name a., type A, SetIdentifier one cannot be created as a non-weighted set exists with the same name and type.";
+
+    #[tokio::test]
+    async fn records_that_allow_each_other_only_together_are_exchanged_in_one_request() {
+        let rule =
+            mock!(Client::change_resource_record_sets).then_compute_response(|input| match sent(input).as_slice() {
+                [one, other, ..] if one == "DELETE a" && other == "DELETE a" => MockResponse::Output(made("C5")),
+                _ => MockResponse::Error(refused(&[APART])),
+            });
+        let (batcher, client, zone) = (batcher(), Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
+        let one = batcher.submit(&client, &zone, exchange("a"));
+        let other = async {
+            // By then the first one was refused alone.
+            while rule.num_calls() == 0 {
+                tokio::task::yield_now().await;
+            }
+            batcher.submit(&client, &zone, exchange("a")).await
+        };
+        let made = || Ok("C5".to_owned());
+        assert_eq!(futures_util::join!(one, other), (made(), made()));
+        assert_eq!(rule.num_calls(), 2, "what waits is not sent again and again");
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_nobody_joins_is_asked_for_again_later() {
+        let rule = mock!(Client::change_resource_record_sets).then_error(|| refused(&[APART]));
+        let time = SharedTimeSource::new(Hurried::default());
+        let batcher = ChangeBatcher::new(SharedAsyncSleep::new(AMoment), time);
+        let (client, zone) = (Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
+        let error = batcher.submit(&client, &zone, exchange("a")).await.unwrap_err();
+        assert_eq!((error.class, rule.num_calls()), (Class::Dependency, 1), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_refused_batch_is_repeated_name_by_name_first() {
+        let (log, answers) =
+            submit(["a", "a", "taken", "taken"].map(|name| change(name, ChangeAction::Upsert, 1)).to_vec(), |sent| {
+                if sent.iter().any(|one| one.contains("taken")) { Err(refused(&["no"])) } else { Ok("C6") }
+            })
+            .await;
+        assert_eq!(log.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2, 2, 1, 1], "{log:?}");
+        assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false, false]);
     }
 
     /// Its sentence ends like that of a record which is there already.
@@ -382,8 +509,8 @@ mod tests {
             .then_output(|| made("C4"));
         let (batcher, client, zone) = (batcher(), Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
         // It waits for others, and is dropped.
-        assert!(batcher.submit(&client, &zone, change("a", ChangeAction::Create, 1)).now_or_never().is_none());
-        let answer = batcher.submit(&client, &zone, change("b", ChangeAction::Create, 1)).await;
+        assert!(batcher.submit(&client, &zone, vec![change("a", ChangeAction::Create, 1)]).now_or_never().is_none());
+        let answer = batcher.submit(&client, &zone, vec![change("b", ChangeAction::Create, 1)]).await;
         assert_eq!(answer, Ok("C4".to_owned()));
     }
 

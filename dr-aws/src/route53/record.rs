@@ -29,7 +29,8 @@ use crate::read::found_by_key;
 ///
 /// A new one is created and never overwrites: when the zone has a record of the same name, type and set identifier already, it
 /// is taken over if it says the same or the zone was made for this stack, and refused otherwise. All changes of a zone that are
-/// due together are made together, so a health check, a target or a value changes without a gap.
+/// due together are made together, so a health check, a target, a value or the routing policy of all records of a name changes
+/// without a gap.
 ///
 /// What replaces has a gap: the old record is gone for about a second before the new one is there, and a resolver that asks in
 /// between keeps "no such name" as long as the zone's SOA says (15 minutes in a zone of Route 53). Where the name has to be
@@ -406,16 +407,35 @@ async fn is_own(scan: &Scan<Aws>, zone: &str) -> Result<bool, CloudError> {
     Ok(zones.iter().any(|seen| bare(seen.id()) == zone && seen.caller_reference().starts_with(&prefix)))
 }
 
-/// Makes one change together with the others of the zone; the answer is the id of the batch.
+/// Makes changes that belong together, with the others of the zone; the answer is the id of the batch.
 async fn submit(
     cx: &Cx<Aws>,
     zone: &HostedZoneId,
-    action: ChangeAction,
-    set: ResourceRecordSet,
+    changes: impl IntoIterator<Item = (ChangeAction, ResourceRecordSet)>,
 ) -> Result<String, CloudError> {
-    let change =
-        Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set");
-    cx.cloud.route53_changes.submit(&cx.cloud.route53(), zone, change).await
+    let change = |(action, set)| {
+        Change::builder().action(action).resource_record_set(set).build().expect("action and record set are set")
+    };
+    let changes = changes.into_iter().map(change).collect();
+    cx.cloud.route53_changes.submit(&cx.cloud.route53(), zone, changes).await
+}
+
+/// Gives a record another place among those of its name: another policy, or another role or region in it. Route 53 checks each
+/// against the others that are there, so the old ones go and the new ones come in one request, and the name is always answered.
+async fn exchange(cx: &Cx<Aws>, args: &RecordSetArgs) -> Result<String, CloudError> {
+    let zone = &args.zone;
+    let sets = list(&cx.cloud, zone.as_str()).await?;
+    match sets.into_iter().find(|set| has_key(args, set)) {
+        // An earlier call made it, and its answer was lost.
+        Some(seen) if observed(args, &seen) == *args => Ok(String::new()),
+        Some(seen) => submit(cx, zone, [(ChangeAction::Delete, seen), (ChangeAction::Create, model(args))]).await,
+        None => submit(cx, zone, [(ChangeAction::Create, model(args))]).await,
+    }
+}
+
+/// Whether Route 53 has to forget the old record before it takes the new one.
+fn is_elsewhere(before: &Routing, now: &Routing) -> bool {
+    before != now && !matches!((before, now), (Routing::Weighted(_), Routing::Weighted(_)))
 }
 
 fn outputs(args: &RecordSetArgs, change: String) -> RecordSetOutputs {
@@ -448,7 +468,7 @@ impl Lifecycle for RecordSet {
 
     async fn create(cx: &Cx<Aws>, args: &RecordSetArgs) -> Result<RecordSetOutputs, CloudError> {
         // Not UPSERT, which would overwrite what somebody else made. When it exists and says the same, the next read finds it.
-        let change = submit(cx, &args.zone, ChangeAction::Create, model(args)).await.map_err(|error| match error.class {
+        let change = submit(cx, &args.zone, [(ChangeAction::Create, model(args))]).await.map_err(|error| match error.class {
             Class::Exists => error.hint(
                 "the zone has this record with other content: delete it, or change it to what the program says, and deploy again",
             ),
@@ -457,15 +477,19 @@ impl Lifecycle for RecordSet {
         Ok(outputs(args, change))
     }
 
-    async fn update(cx: &Cx<Aws>, _: &Prior<Self>, args: &RecordSetArgs) -> Result<RecordSetOutputs, CloudError> {
-        let change = submit(cx, &args.zone, ChangeAction::Upsert, model(args)).await?;
+    async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &RecordSetArgs) -> Result<RecordSetOutputs, CloudError> {
+        let change = if is_elsewhere(&prior.args.routing, &args.routing) {
+            exchange(cx, args).await?
+        } else {
+            submit(cx, &args.zone, [(ChangeAction::Upsert, model(args))]).await?
+        };
         Ok(outputs(args, change))
     }
 
     /// Route 53 deletes a record only by its exact content: the recorded one first, and what the zone has when that is refused.
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let zone = &prior.args.zone;
-        let refused = match submit(cx, zone, ChangeAction::Delete, model(&prior.args)).await.gone_ok() {
+        let refused = match submit(cx, zone, [(ChangeAction::Delete, model(&prior.args))]).await.gone_ok() {
             Ok(_) => return Ok(()),
             Err(error) if ["InvalidChangeBatch", "InvalidInput"].contains(&error.code.as_str()) => error,
             // The zone is gone, and the record with it.
@@ -477,7 +501,7 @@ impl Lifecycle for RecordSet {
             None => Ok(()),
             // It has the recorded content and is refused nevertheless.
             Some(set) if set == model(&prior.args) => Err(refused),
-            Some(set) => submit(cx, zone, ChangeAction::Delete, set).await.gone_ok().map(drop),
+            Some(set) => submit(cx, zone, [(ChangeAction::Delete, set)]).await.gone_ok().map(drop),
         }
     }
 

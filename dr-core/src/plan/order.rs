@@ -19,17 +19,25 @@ impl Planner<'_> {
                 Ok(order) => return Ok(order),
                 Err(cycle) => cycle,
             };
-            let pairs = || cycle.windows(2).map(|pair| (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize]));
+            let pairs: Vec<(&Step, &Step)> =
+                cycle.windows(2).map(|pair| (&self.steps[pair[0] as usize], &self.steps[pair[1] as usize])).collect();
             let goes = |step: &Step| matches!(step.action, Action::Delete | Action::Forget);
-            let mere = pairs().find(|(later, first)| {
-                goes(later)
-                    && goes(first)
-                    && later.address != first.address
-                    && !self.mentions(&first.address, &later.address)
-            });
-            let own = pairs().find(|(old, new)| {
+            // The old copy waits for its successor.
+            let stays = |&(old, new): &(&Step, &Step)| {
                 old.address == new.address && goes(old) && !goes(new) && !self.delete_first.contains(&old.address)
-            });
+            };
+            let own = pairs.iter().copied().find(stays);
+            let mere = |&(needed, user): &(&Step, &Step)| {
+                goes(needed) && needed.address != user.address && !self.mentions(&user.address, &needed.address)
+            };
+            // What such an old copy came after cannot wait for it. Everything else that goes can go in order: a NAT gateway that
+            // the program drops before the gateway that its address needs.
+            let next = pairs.iter().cycle().skip(1);
+            let before_its_successor = pairs.iter().zip(next).find(|(pair, next)| mere(pair) && stays(next));
+            let mere = before_its_successor
+                .map(|(pair, _)| *pair)
+                .or_else(|| pairs.iter().copied().find(|pair| mere(pair) && goes(pair.1)))
+                .or_else(|| pairs.iter().copied().find(mere));
             match (mere, own) {
                 (Some((needed, user)), _) => {
                     let pair = (user.address.clone(), needed.address.clone());
@@ -41,7 +49,7 @@ impl Planner<'_> {
                 }
                 (None, None) => {
                     return Err(PlanError::Cycle(
-                        pairs().map(|(step, _)| (step.action, step.address.clone())).collect(),
+                        pairs.iter().map(|(step, _)| (step.action, step.address.clone())).collect(),
                     ));
                 }
             }

@@ -15,5 +15,6 @@ mod renumber;
 mod seam;
 mod second_alb;
 mod two_region;
+mod variety;
 #[path = "../../../dr-aws/tests/it/wire/mod.rs"]
 mod wire;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dr_aws::constructs::SecureApi;
+use dr_aws::constructs::{Network, SecureApi};
 use dr_aws::regions::UsEast1;
 use dr_core::{Cidr, Stack, cidr};
 use dr_sim::Aws;
@@ -56,4 +56,16 @@ fn a_vpc_gets_another_range() {
 #[test]
 fn a_private_subnet_gets_another_range() {
     renumbered(&site(cidr!("10.0.0.0/16"), None), &site(cidr!("10.0.0.0/16"), Some("10.0.250.0/24")));
+}
+
+/// Goal: what the program drops is gone before what it stood on is replaced.
+#[test]
+fn a_network_gets_another_range_and_fewer_ways_out() {
+    let site = |range: Cidr, zones: u32, nat_gateways: u32| {
+        let network = Network::new(range).zones(zones).nat_gateways(nat_gateways);
+        let api = SecureApi::new(range).network(network);
+        Stack::build("shop", |stack| drop(stack.region(UsEast1).add("api", api)))
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    };
+    renumbered(&site(cidr!("10.0.0.0/16"), 3, 3), &site(cidr!("10.7.0.0/16"), 2, 1));
 }
