@@ -23,6 +23,7 @@ use dr_core::{Class, CloudError};
 use tokio::sync::oneshot;
 
 use super::bare;
+use super::name::canonical;
 use crate::call::{Call as _, GoneOk as _, as_class};
 use crate::ids::HostedZoneId;
 
@@ -70,9 +71,9 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// The name of the record.
-    fn name(&self) -> &str {
-        self.changes.iter().find_map(|change| change.resource_record_set()).map_or("", |set| set.name())
+    /// The name of the record, in one spelling.
+    fn name(&self) -> Option<String> {
+        self.changes.iter().find_map(|change| change.resource_record_set()).map(|set| canonical(set.name()))
     }
 
     /// Whether a record goes and another of its name comes.
@@ -233,14 +234,15 @@ async fn send(client: &Client, zone: &str, batch: Vec<Waiting>) -> Vec<(Waiting,
 /// The changes by name, and those of one name one by one.
 fn split(part: Vec<Waiting>) -> Vec<Vec<Waiting>> {
     let several = part.iter().any(|one| one.name() != part[0].name());
-    let mut parts: Vec<Vec<Waiting>> = Vec::new();
+    let mut parts: Vec<(Option<String>, Vec<Waiting>)> = Vec::new();
     for one in part {
-        match parts.iter_mut().find(|part| several && part[0].name() == one.name()) {
-            Some(part) => part.push(one),
-            None => parts.push(vec![one]),
+        let name = one.name();
+        match parts.iter_mut().find(|(of, _)| several && *of == name) {
+            Some((_, part)) => part.push(one),
+            None => parts.push((name, vec![one])),
         }
     }
-    parts
+    parts.into_iter().map(|(_, part)| part).collect()
 }
 
 /// Whether a batch was refused because of one of its changes.

@@ -1,8 +1,10 @@
 //! One site after another on one account, drawn at random from what the constructs can say: whatever a site was before, a deploy
 //! makes of it what a first deploy would have made, finds nothing to do afterwards, and a destroy leaves nothing.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use dr_aws::Depth;
 use dr_aws::apigatewayv2::Authorization;
 use dr_aws::constructs::{
     Edge, FailoverPair, LatencyGroup, Network, Notifier, PairHandle, SecureApi, Site, SiteHandle, ValidatedCertificate,
@@ -11,18 +13,19 @@ use dr_aws::constructs::{
 use dr_aws::ids::CertificateArn;
 use dr_aws::regions::{UsEast1, UsWest2};
 use dr_aws::route53::HostedZone;
-use dr_core::driver::{Applied, SessionError};
-use dr_core::{Cidr, Global, Output, PlanError, Region, Scope, Stack, cidr};
-use dr_sim::{Aws, Fault, Target};
+use dr_core::driver::{Applied, Cancel, SessionError};
+use dr_core::{Cidr, Global, Output, PlanError, PlanErrors, Region, Scope, Stack, cidr};
+use dr_sim::{Aws, CrashPoint, Fault, Target};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::common::picture::{Picture, Vocabulary};
-use crate::common::{Disk, Goal, block_on, complete, run, settle};
+use crate::common::{Disk, Goal, block_on, complete, restarted, run, settle};
 
 const NAME: &str = "origin.example.com";
+const OWNER: &str = "oncall@example.com";
 
 /// What one region can be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -158,7 +161,7 @@ impl Shop {
             }
             if self.notifier {
                 let notifier = Notifier::new(&primary, &standby);
-                global.add("notifier", if self.email { notifier.email("oncall@example.com") } else { notifier });
+                global.add("notifier", if self.email { notifier.email(OWNER) } else { notifier });
             }
         });
         built.unwrap_or_else(|errors| panic!("{self:#?}: {errors}"))
@@ -178,16 +181,46 @@ impl Shop {
     }
 }
 
+/// What happens to the calls of a deploy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Weather {
+    Good,
+    /// Calls are throttled, answers are lost, and what is new is not in the lists yet.
+    Bad,
+    /// Processes die, and the program goes on to the next site before one is done.
+    Deadly,
+}
+
+impl Weather {
+    fn begin(self, aws: &Aws) {
+        if self == Weather::Bad {
+            aws.cloud().set_stale_reads(Duration::from_secs(2));
+            aws.cloud().faults().share(Target::any(), 0.03, Fault::Lost);
+            aws.cloud().faults().share(Target::any(), 0.1, Fault::Throttle);
+        }
+    }
+
+    fn end(aws: &Aws) {
+        aws.cloud().faults().clear();
+        aws.cloud().set_stale_reads(Duration::ZERO);
+    }
+}
+
+/// A site, and where its first process would die.
+type Chapter = (Shop, CrashPoint);
+
+fn any_chapter() -> impl Strategy<Value = Chapter> {
+    let point = (1..600_u64, any::<bool>());
+    (any_shop(), point)
+        .prop_map(|(shop, (at, after))| (shop, if after { CrashPoint::After(at) } else { CrashPoint::Before(at) }))
+}
+
 /// Deploys a site, and says of what looks like a rename that it is none, as the plan asks for.
 async fn deploy(aws: &Aws, shop: Shop, disk: &Disk) -> (Stack, Result<Applied, SessionError>) {
     let program = shop.stack();
     match run(aws, Goal::Deploy, &program, disk).await {
         Err(SessionError::Plan(errors)) => {
-            let renamed = errors.0.iter().filter_map(|error| match error {
-                PlanError::Renamed { old, new } => Some((old.to_string(), new.to_string())),
-                _ => None,
-            });
-            let program = shop.accepting(&renamed.collect::<Vec<_>>());
+            let program = shop.accepting(&renamed(&errors));
             let applied = run(aws, Goal::Deploy, &program, disk).await;
             (program, applied)
         }
@@ -195,70 +228,113 @@ async fn deploy(aws: &Aws, shop: Shop, disk: &Disk) -> (Stack, Result<Applied, S
     }
 }
 
+fn renamed(errors: &PlanErrors) -> Vec<(String, String)> {
+    let renamed = errors.0.iter().filter_map(|error| match error {
+        PlanError::Renamed { old, new } => Some((old.to_string(), new.to_string())),
+        _ => None,
+    });
+    renamed.collect()
+}
+
+/// A process that deploys a site and dies at a call, if it makes so many.
+async fn die(aws: &Aws, shop: Shop, disk: &Disk, point: CrashPoint) -> Result<(), String> {
+    let mut program = shop.stack();
+    loop {
+        let process = restarted(aws.cloud());
+        process.clients().set_depth(if disk.state().is_settled() { Depth::Lean } else { Depth::Full });
+        aws.cloud().faults().crash_at(point);
+        let session = process.session(&program);
+        let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
+        match aws.cloud().run(session.deploy(disk, |_| true, &cancel, &mut ignore)).await {
+            Ok(Err(SessionError::Plan(errors))) if !renamed(&errors).is_empty() => {
+                program = shop.accepting(&renamed(&errors));
+            }
+            Ok(Err(error)) => return Err(error.to_string()),
+            Ok(Ok(_)) | Err(_) => break,
+        }
+    }
+    aws.cloud().faults().clear();
+    Ok(())
+}
+
 /// Deploys the sites one after the other; what is wrong.
-async fn life(shops: &[Shop], weather: impl Fn(&Aws)) -> Result<(), String> {
+async fn life(chapters: &[Chapter], weather: Weather) -> Result<(), String> {
     let (aws, disk) = (Aws::new(1), Disk::new());
-    for (at, shop) in shops.iter().enumerate() {
+    let last = chapters.len() - 1;
+    let mut program = None;
+    for (at, &(shop, point)) in chapters.iter().enumerate() {
         let place = format!("site {at}");
-        weather(&aws);
-        let (program, applied) = deploy(&aws, *shop, &disk).await;
-        aws.cloud().faults().clear();
-        aws.cloud().set_stale_reads(Duration::ZERO);
+        if weather == Weather::Deadly {
+            die(&aws, shop, &disk, point).await.map_err(|why| format!("{place}, dying: {why}"))?;
+            aws.confirm_subscriptions(OWNER);
+            if at < last {
+                continue;
+            }
+        }
+        let aws = restarted(aws.cloud());
+        weather.begin(&aws);
+        let (deployed, applied) = deploy(&aws, shop, &disk).await;
+        Weather::end(&aws);
         complete(applied).map_err(|why| format!("{place}: {why}"))?;
         // What nobody has confirmed cannot be taken away: it goes by itself, days later.
-        aws.confirm_subscriptions("oncall@example.com");
+        aws.confirm_subscriptions(OWNER);
         disk.check().map_err(|why| format!("{place}: {why}"))?;
-        let again = run(&aws, Goal::Deploy, &program, &disk).await.map_err(|error| format!("{place}: {error}"))?;
+        let again = run(&aws, Goal::Deploy, &deployed, &disk).await.map_err(|error| format!("{place}: {error}"))?;
         if !matches!(again, Applied::Unchanged(_)) {
             return Err(format!("{place}: it is not done after a deploy: {}", again.plan()));
         }
         let (words, picture) = shop.fresh().await?;
         settle(aws.cloud());
         Picture::of(aws.cloud(), &words).compare(&picture).map_err(|why| format!("{place}: {why}"))?;
+        program = Some(deployed);
     }
-    let last = shops.last().expect("there is one").stack();
-    complete(run(&aws, Goal::Destroy, &last, &disk).await).map_err(|why| format!("at last: {why}"))?;
+    let program = program.expect("the last one was deployed");
+    complete(run(&aws, Goal::Destroy, &program, &disk).await).map_err(|why| format!("at last: {why}"))?;
     settle(aws.cloud());
     // Without its state, whatever is left would be found by its ownership.
-    let left = run(&aws, Goal::Destroy, &last, &Disk::new()).await.map_err(|error| format!("at last: {error}"))?;
+    let left = run(&aws, Goal::Destroy, &program, &Disk::new()).await.map_err(|error| format!("at last: {error}"))?;
     if matches!(left, Applied::Unchanged(_)) { Ok(()) } else { Err(format!("left at last: {}", left.plan())) }
 }
 
-/// As many lives as asked for, always the same ones; a life that fails is told in full.
-fn lives(skip: usize, count: usize, weather: impl Fn(&Aws) + Copy) {
-    let mut runner = TestRunner::new_with_rng(
-        Config::default(),
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    );
-    let strategy = proptest::collection::vec(any_shop(), 3);
-    for at in 0..skip + count {
-        let shops = strategy.new_tree(&mut runner).expect("a life").current();
-        if at >= skip {
-            block_on(life(&shops, weather)).unwrap_or_else(|why| panic!("life {at}: {why}\n{shops:#?}"));
+/// These lives of always the same ones; one that fails is told in full.
+fn lives(numbers: Range<usize>, weather: Weather) {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = proptest::collection::vec(any_chapter(), 3);
+    for at in 0..numbers.end {
+        let chapters = strategy.new_tree(&mut runner).expect("a life").current();
+        if at >= numbers.start {
+            let end = block_on(life(&chapters, weather));
+            end.unwrap_or_else(|why| panic!("life {at}: {why}\n{chapters:#?}"));
         }
     }
 }
 
 #[test]
 fn whatever_a_site_was_before_it_becomes_what_the_program_says() {
-    lives(0, 8, |_| {});
+    lives(0..6, Weather::Good);
 }
 
 #[test]
 fn and_so_it_does_in_bad_weather() {
-    lives(8, 4, |aws| {
-        aws.cloud().set_stale_reads(Duration::from_secs(2));
-        aws.cloud().faults().share(Target::any(), 0.03, Fault::Lost);
-        aws.cloud().faults().share(Target::any(), 0.1, Fault::Throttle);
-    });
+    lives(6..9, Weather::Bad);
 }
 
-/// More of them: `LIVES=100..200 cargo test -p dr-sim --test it lives_that_are_asked_for -- --ignored`.
+#[test]
+fn and_so_it_does_when_processes_die_on_the_way() {
+    lives(9..17, Weather::Deadly);
+}
+
+/// More of them: `LIVES=100..200 WEATHER=deadly cargo test -p dr-sim --test it lives_that_are_asked_for -- --ignored`.
 #[test]
 #[ignore = "as many as you like"]
 fn lives_that_are_asked_for() {
     let asked = std::env::var("LIVES").expect("LIVES=100..200");
     let (from, to) = asked.split_once("..").expect("two numbers");
-    let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
-    lives(from, to - from, |_| {});
+    let weather = match std::env::var("WEATHER").as_deref() {
+        Ok("bad") => Weather::Bad,
+        Ok("deadly") => Weather::Deadly,
+        _ => Weather::Good,
+    };
+    lives(from.parse().unwrap()..to.parse().unwrap(), weather);
 }

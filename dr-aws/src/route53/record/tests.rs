@@ -163,6 +163,40 @@ async fn a_deletion_sends_what_the_zone_has() {
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 
+/// Goal: Route 53 takes no other policy for a record while its old one stands, and the name must not be without an answer.
+#[tokio::test]
+async fn another_policy_replaces_the_record_in_one_request() {
+    let batches: Arc<Mutex<Vec<Vec<Change>>>> = Arc::default();
+    let seen = Arc::clone(&batches);
+    let rule = mock!(Client::change_resource_record_sets).then_compute_response(move |input| {
+        seen.lock().unwrap().push(input.change_batch().unwrap().changes().to_vec());
+        let info = ChangeInfo::builder().id("/change/C1").status(ChangeStatus::Pending);
+        let info = info.submitted_at(aws_smithy_types::DateTime::from_secs(0)).build().unwrap();
+        MockResponse::Output(ChangeResourceRecordSetsOutput::builder().change_info(info).build())
+    });
+    let prior = Prior { args: args(), outputs: outputs(&args(), String::new()) };
+    let weighted = RecordSetArgs { routing: Routing::Weighted(1), ..args() };
+    let changed = RecordSet::update(&cx(&[&rule, &list(vec![listed_record()])]), &prior, &weighted).await.unwrap();
+    assert_eq!(changed.pending_change.as_deref(), Some("C1"));
+    let sent = |batch: &[Change]| -> Vec<_> {
+        batch.iter().map(|one| (one.action().clone(), one.resource_record_set().unwrap().clone())).collect()
+    };
+    let expected = [(ChangeAction::Delete, listed_record()), (ChangeAction::Create, model(&weighted))];
+    assert_eq!(sent(&batches.lock().unwrap().pop().unwrap()), expected);
+
+    // An earlier call did it, and its answer was lost.
+    let mut done = listed_record();
+    (done.failover, done.weight) = (None, Some(1));
+    let found = RecordSet::update(&cx(&[&rule, &list(vec![done])]), &prior, &weighted).await.unwrap();
+    assert_eq!((found.pending_change, batches.lock().unwrap().len()), (None, 0));
+
+    // Another weight is a change in place.
+    let prior = Prior { args: weighted.clone(), outputs: outputs(&weighted, String::new()) };
+    let heavier = RecordSetArgs { routing: Routing::Weighted(2), ..args() };
+    RecordSet::update(&cx(&[&rule]), &prior, &heavier).await.unwrap();
+    assert_eq!(sent(&batches.lock().unwrap().pop().unwrap()), [(ChangeAction::Upsert, model(&heavier))]);
+}
+
 #[tokio::test]
 async fn a_change_that_is_still_spreading_is_asked_about_after_a_restart() {
     let outputs = outputs(&args(), "C1".into());

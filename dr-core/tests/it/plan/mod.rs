@@ -161,7 +161,8 @@ fn what_holds_a_place_that_is_needed_first_is_replaced_with_it() {
         east(|east| {
             let plots = sizes.iter().map(|&size| Plot { size, of: PhantomData });
             let plots: Vec<_> = plots.enumerate().map(|(at, plot)| east.add(("plot", at), plot)).collect();
-            east.add("house", House { plots: plots[on].iter().map(|plot| plot.id.into_input()).collect() });
+            let on: Vec<_> = plots[on].iter().map(|plot| plot.id).collect();
+            east.add("house", houses(&on));
         })
     };
     let (before, after) = (land(&[1, 2, 3], 0..2), land(&[1, 4, 3], 0..2));
@@ -183,6 +184,53 @@ fn what_holds_a_place_that_is_needed_first_is_replaced_with_it() {
 
     let moved = change(&before, &land(&[1, 2, 3], 1..3));
     assert_eq!(moved.counts(), [("keep", 3), ("update", 1)].into());
+}
+
+/// Is moved to another plot in place.
+#[derive(Resource)]
+#[resource(type = "test.land.sign")]
+struct Sign<R: Region = Anywhere> {
+    plot: Input<PlotId<R>>,
+}
+
+fn houses(plots: &[Output<PlotId<East>>]) -> House<East> {
+    House { plots: plots.iter().map(|&plot| plot.into_input()).collect() }
+}
+
+/// Goal: what goes does not wait for something that only came after it, when that waits for what goes.
+#[test]
+fn what_came_after_a_dropped_resource_is_changed_later_if_need_be() {
+    let land = |size: u32, built: bool| {
+        east(|east| {
+            let plot = east.add("plot", Plot { size, of: PhantomData });
+            let house = built.then(|| east.add("house", houses(&[plot.id])));
+            let road = house.map_or_else(|| east.clone(), |house| east.clone().after(&house));
+            road.add("sign", Sign { plot: plot.id.into_input() });
+        })
+    };
+    let plan = change(&land(1, true), &land(2, false));
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.action, step.address.name())).collect();
+    use Action::{Create, Delete, Update};
+    assert_eq!(steps, [(Delete, "house"), (Delete, "plot"), (Create, "plot"), (Update, "sign")]);
+}
+
+/// Goal: only what waits for its successor is gone later than the program's order says; what is dropped goes in that order.
+#[test]
+fn what_lives_until_its_successor_works_gives_way_before_what_is_dropped() {
+    let land = |size: u32, built: bool| {
+        east(|east| {
+            let plot = east.add("plot", Plot { size, of: PhantomData });
+            let order = east.clone().after(&plot);
+            let house = built.then(|| order.add("house", houses(&[])));
+            let order = house.map_or_else(|| order.clone(), |house| order.clone().after(&house));
+            order.add("main", Vpc::new(&format!("10.{size}.0.0/16")));
+        })
+    };
+    let plan = change(&land(1, true), &land(2, false));
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.action, step.address.name())).collect();
+    use Action::{Create, Delete};
+    let expected = [(Delete, "house"), (Delete, "plot"), (Create, "plot"), (Create, "main"), (Delete, "main")];
+    assert_eq!(steps, expected);
 }
 
 #[test]
