@@ -1,17 +1,5 @@
 //! What is written about the resources holds for all of them: the table in the README, and the documentation of each.
 
-#![cfg(all(
-    feature = "acm",
-    feature = "apigatewayv2",
-    feature = "cloudfront",
-    feature = "cloudwatch",
-    feature = "ec2",
-    feature = "elbv2",
-    feature = "iam",
-    feature = "route53",
-    feature = "sns"
-))]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

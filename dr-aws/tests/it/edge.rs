@@ -1,16 +1,5 @@
 //! What is in front of a region and above both, against the wire-level emulator: certificates, APIs, domains, records, health
 //! checks, alarms and a distribution are deployed, found again without a state, changed in place, and taken away.
-#![cfg(all(
-    feature = "acm",
-    feature = "apigatewayv2",
-    feature = "cloudfront",
-    feature = "cloudwatch",
-    feature = "ec2",
-    feature = "elbv2",
-    feature = "iam",
-    feature = "route53",
-    feature = "sns"
-))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

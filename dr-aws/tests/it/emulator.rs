@@ -1,5 +1,4 @@
 //! The wire-level emulator itself: it starts, answers the SDK over plain HTTP, counts, fails on demand, and goes away.
-#![cfg(feature = "ec2")]
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};

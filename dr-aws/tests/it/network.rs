@@ -1,6 +1,5 @@
 //! What is inside of a region, against the wire-level emulator: networks, servers, load balancers and their roles are deployed,
 //! found again without a state, changed in place, replaced, mended after drift, and taken away; with lost answers as well.
-#![cfg(all(feature = "ec2", feature = "elbv2", feature = "iam"))]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -6,17 +6,6 @@
 //! ```text
 //! cargo test -p dr-aws --test it wire_site -- --ignored
 //! ```
-#![cfg(all(
-    feature = "acm",
-    feature = "apigatewayv2",
-    feature = "cloudfront",
-    feature = "cloudwatch",
-    feature = "ec2",
-    feature = "elbv2",
-    feature = "iam",
-    feature = "route53",
-    feature = "sns"
-))]
 #![expect(clippy::print_stdout, reason = "measurements and progress are for whoever runs the test")]
 
 mod account;
