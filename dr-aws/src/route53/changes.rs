@@ -217,7 +217,12 @@ async fn send(client: &Client, zone: &str, batch: Vec<Waiting>) -> Vec<(Waiting,
         }
         match request(client, zone, &part).await {
             Err(error) if part.len() > 1 && is_about_content(&error) => parts.extend(split(part).into_iter().rev()),
-            Err(error) if part.iter().all(Waiting::is_exchange) && error.class == Class::Dependency => {
+            // Another one of the name has the place, and may be about to leave it.
+            Err(error)
+                if part.iter().all(Waiting::is_exchange)
+                    && matches!(error.class, Class::Dependency | Class::Exists) =>
+            {
+                let error = as_class(error, Class::Dependency);
                 apart.extend(part.into_iter().map(|one| (one, error.clone())));
             }
             answer => {
@@ -287,9 +292,9 @@ fn explained(error: CloudError) -> CloudError {
     } else if text.contains("conflicting rrset") || text.contains("conflicts with other records") {
         // The other one may be leaving: replacing a simple record by a pair deletes it in the same deploy.
         as_class(error, Class::Dependency).hint("another record of this name and type is in the zone: one with another routing policy, or a CNAME, which stands alone")
-    } else if ["cannot be created as", "cannot be created because"].iter().any(|part| text.contains(part)) {
-        // They may be about to be exchanged too.
-        as_class(error, Class::Dependency).hint("all records of a name and type have the same routing policy, and not the same place in it: change them together")
+    } else if ["cannot be created as", "cannot be created because a non"].iter().any(|part| text.contains(part)) {
+        // They may be leaving, or about to be exchanged too.
+        as_class(error, Class::Dependency).hint("another record of this name and type has another routing policy, and all of them have the same one: change them together, or delete it")
     } else if error.code == "NoSuchHostedZone" {
         error.hint("the zone does not exist in this account, or was deleted: check its id")
     } else {
@@ -452,12 +457,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_exchange_that_nobody_joins_is_asked_for_again_later() {
-        let rule = mock!(Client::change_resource_record_sets).then_error(|| refused(&[APART]));
-        let time = SharedTimeSource::new(Hurried::default());
-        let batcher = ChangeBatcher::new(SharedAsyncSleep::new(AMoment), time);
-        let (client, zone) = (Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
-        let error = batcher.submit(&client, &zone, exchange("a")).await.unwrap_err();
-        assert_eq!((error.class, rule.num_calls()), (Class::Dependency, 1), "{error}");
+        let taken = "RRSet with DNS name a., type A, SetIdentifier one, and Region Name=us-east-1 cannot be created because a latency RRSet with the same name, type, and region already exists.";
+        for sentence in [APART, taken] {
+            let rule = mock!(Client::change_resource_record_sets).then_error(move || refused(&[sentence]));
+            let time = SharedTimeSource::new(Hurried::default());
+            let batcher = ChangeBatcher::new(SharedAsyncSleep::new(AMoment), time);
+            let (client, zone) = (Aws::mocked(&[&rule]).route53(), HostedZoneId::literal("Z1"));
+            let error = batcher.submit(&client, &zone, exchange("a")).await.unwrap_err();
+            assert_eq!((error.class, rule.num_calls()), (Class::Dependency, 1), "{error}");
+        }
     }
 
     #[tokio::test]
