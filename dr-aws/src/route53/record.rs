@@ -1,8 +1,8 @@
 //! `aws.route53.record_set`: what a zone answers for a name and type.
 //!
 //! API: ChangeResourceRecordSets (CREATE, UPSERT, DELETE), ListResourceRecordSets, GetChange (Route 53 2013-04-01). Find: zone,
-//! name, type and set identifier; there are no tags. Change: those four replace, the old one first and in a request of its own;
-//! the rest in place. Delete: before what it points to.
+//! name, type and set identifier; there are no tags. Change: zone and name replace, the old one first and in a request of its own;
+//! type, set identifier and policy by DELETE and CREATE in one request; the rest in place. Delete: before what it points to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,16 +29,16 @@ use crate::read::found_by_key;
 ///
 /// A new one is created and never overwrites: when the zone has a record of the same name, type and set identifier already, it
 /// is taken over if it says the same or the zone was made for this stack, and refused otherwise. All changes of a zone that are
-/// due together are made together, so a health check, a target, a value or the routing policy of all records of a name changes
-/// without a gap.
+/// due together are made together, so a health check, a target or a value changes without a gap. So do the type, the set
+/// identifier and the routing policy: the old record goes and the new one comes in one request, together with those of the other
+/// records of the name, without which Route 53 would refuse it. A simple record becomes one of a pair in the same way, if the
+/// program says that it is the same one: `stack.moved("global/api", "global/origin.primary")`. Without that, the old record is dropped, and goes
+/// long before a new one can come; a resolver that asks in between keeps "no such name" as long as the zone's SOA says (15
+/// minutes in a zone of Route 53).
 ///
-/// What replaces has a gap: the old record is gone for about a second before the new one is there, and a resolver that asks in
-/// between keeps "no such name" as long as the zone's SOA says (15 minutes in a zone of Route 53). Where the name has to be
-/// answered, change it in a quiet hour, or give the new record another name first and move what asks for it.
-///
-/// - Inputs: zone, name, type and set identifier (1 to 128 characters; none for a simple record), which replace, the old one
-///   first; values with a time to live in seconds, or an alias; the routing policy (simple by default) and a
-///   health check (none by default), in place.
+/// - Inputs: zone and name, which replace, the old one first; type and set identifier (1 to 128 characters; none for a simple
+///   record); values with a time to live in seconds, or an alias; the routing policy (simple by default) and a health check
+///   (none by default), all in place.
 /// - Ready: when the change is `INSYNC`, in about 35 seconds.
 /// - Calls: ChangeResourceRecordSets, ListResourceRecordSets, GetChange.
 /// - AWS: <https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/rrsets-working-with.html>
@@ -60,10 +60,8 @@ pub struct RecordSet {
     #[input(replace)]
     name: Input<String>,
     /// The type.
-    #[input(replace)]
     record_type: RecordType,
     /// Tells the answers of one name and type apart, 1 to 128 characters; absent for a simple record.
-    #[input(replace)]
     set_id: Option<String>,
     /// How one of several answers is chosen.
     routing: Routing,
@@ -142,6 +140,10 @@ pub enum FailoverRole {
 pub struct RecordSetOutputs {
     /// The full name, as it was given.
     pub name: String,
+    /// The type that it has: while a change is in question it may still be the one before.
+    pub record_type: RecordType,
+    /// The set identifier that it has, as the type.
+    pub set_id: Option<String>,
     /// The batch in which it was changed last, until that has spread to all name servers.
     pub pending_change: Option<String>,
 }
@@ -282,6 +284,12 @@ impl Alias {
 }
 
 impl RecordType {
+    /// The type, if it is one that is made here.
+    fn of(seen: &RrType) -> Option<Self> {
+        use RecordType::*;
+        [A, Aaaa, Caa, Cname, Ds, Mx, Naptr, Ns, Ptr, Spf, Srv, Txt].into_iter().find(|known| known.model() == *seen)
+    }
+
     fn model(self) -> RrType {
         match self {
             RecordType::A => RrType::A,
@@ -333,6 +341,8 @@ fn model(args: &RecordSetArgs) -> ResourceRecordSet {
 /// The arguments as the zone has them, in the wanted spelling where they mean the same.
 fn observed(wanted: &RecordSetArgs, seen: &ResourceRecordSet) -> RecordSetArgs {
     let mut args = wanted.clone();
+    args.set_id = seen.set_identifier().map(str::to_owned);
+    args.record_type = RecordType::of(seen.r#type()).unwrap_or(wanted.record_type);
     args.routing = match (seen.failover(), seen.region(), seen.weight()) {
         (Some(ResourceRecordSetFailover::Primary), ..) => Routing::Failover(FailoverRole::Primary),
         (Some(_), ..) => Routing::Failover(FailoverRole::Secondary),
@@ -367,11 +377,32 @@ fn same_target(a: &str, b: &str) -> bool {
     plain(a) == plain(b)
 }
 
-/// Whether a listed record set is the one with this natural key.
-fn has_key(args: &RecordSetArgs, seen: &ResourceRecordSet) -> bool {
-    *seen.r#type() == args.record_type.model()
-        && seen.set_identifier() == args.set_id.as_deref()
-        && same(seen.name(), &args.name)
+/// The natural key of a record set in its zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Key<'a> {
+    name: &'a str,
+    record_type: RecordType,
+    set_id: Option<&'a str>,
+}
+
+impl<'a> Key<'a> {
+    fn wanted(args: &'a RecordSetArgs) -> Self {
+        Key { name: &args.name, record_type: args.record_type, set_id: args.set_id.as_deref() }
+    }
+
+    /// What the record has had until an update was answered.
+    fn known(args: &'a RecordSetArgs, outputs: &'a RecordSetOutputs) -> Self {
+        Key { name: &args.name, record_type: outputs.record_type, set_id: outputs.set_id.as_deref() }
+    }
+
+    /// The record set with this key, if it is listed.
+    fn find(self, sets: &[ResourceRecordSet]) -> Option<&ResourceRecordSet> {
+        sets.iter().find(|seen| {
+            *seen.r#type() == self.record_type.model()
+                && seen.set_identifier() == self.set_id
+                && same(seen.name(), self.name)
+        })
+    }
 }
 
 /// All record sets of a zone; none of a zone that is not there. Three cursors, so the SDK has no paginator.
@@ -420,26 +451,37 @@ async fn submit(
     cx.cloud.route53_changes.submit(&cx.cloud.route53(), zone, changes).await
 }
 
-/// Gives a record another place among those of its name: another policy, or another role or region in it. Route 53 checks each
-/// against the others that are there, so the old ones go and the new ones come in one request, and the name is always answered.
-async fn exchange(cx: &Cx<Aws>, args: &RecordSetArgs) -> Result<String, CloudError> {
+/// Gives a record another type, set identifier or place among those of its name: another policy, or another role or region in it.
+/// Route 53 checks each against the others that are there, so the old ones go and the new ones come in one request, and the name
+/// is always answered.
+async fn exchange(cx: &Cx<Aws>, prior: &Prior<RecordSet>, args: &RecordSetArgs) -> Result<String, CloudError> {
     let zone = &args.zone;
     let sets = list(&cx.cloud, zone.as_str()).await?;
-    match sets.into_iter().find(|set| has_key(args, set)) {
-        // An earlier call made it, and its answer was lost.
-        Some(seen) if observed(args, &seen) == *args => Ok(String::new()),
-        Some(seen) => submit(cx, zone, [(ChangeAction::Delete, seen), (ChangeAction::Create, model(args))]).await,
-        None => submit(cx, zone, [(ChangeAction::Create, model(args))]).await,
+    let made = Key::wanted(args).find(&sets);
+    // An earlier call made it, and its answer was lost.
+    if made.is_some_and(|seen| observed(args, seen) == *args) {
+        return Ok(String::new());
     }
+    let old = made.or_else(|| Key::known(&prior.args, &prior.outputs).find(&sets));
+    let gone = old.map(|seen| (ChangeAction::Delete, seen.clone()));
+    submit(cx, zone, gone.into_iter().chain([(ChangeAction::Create, model(args))])).await
 }
 
 /// Whether Route 53 has to forget the old record before it takes the new one.
-fn is_elsewhere(before: &Routing, now: &Routing) -> bool {
-    before != now && !matches!((before, now), (Routing::Weighted(_), Routing::Weighted(_)))
+fn is_elsewhere(before: &Prior<RecordSet>, now: &RecordSetArgs) -> bool {
+    let (was, is) = (&before.args.routing, &now.routing);
+    let moved = was != is && !matches!((was, is), (Routing::Weighted(_), Routing::Weighted(_)));
+    moved || Key::known(&before.args, &before.outputs) != Key::wanted(now)
 }
 
 fn outputs(args: &RecordSetArgs, change: String) -> RecordSetOutputs {
-    RecordSetOutputs { name: args.name.clone(), pending_change: Some(change).filter(|id| !id.is_empty()) }
+    let pending_change = Some(change).filter(|id| !id.is_empty());
+    RecordSetOutputs {
+        name: args.name.clone(),
+        record_type: args.record_type,
+        set_id: args.set_id.clone(),
+        pending_change,
+    }
 }
 
 impl Lifecycle for RecordSet {
@@ -453,12 +495,16 @@ impl Lifecycle for RecordSet {
         for zone in zones {
             let sets = listed(scan, zone).await?;
             for want in wanted.iter().filter(|want| want.args.zone.as_str() == zone) {
-                let Some(set) = sets.iter().find(|set| has_key(&want.args, set)) else { continue };
+                // When it is not known whether an update was made, it has the new key or the old one.
+                let old = want.outputs.as_ref().map(|known| Key::known(&want.args, known));
+                let set = Key::wanted(&want.args).find(&sets).or_else(|| old.and_then(|key| key.find(&sets)));
+                let Some(set) = set else { continue };
                 let args = observed(&want.args, set);
                 if want.outputs.is_none() && args != want.args && !is_own(scan, zone).await? {
                     continue;
                 }
-                let outputs = want.outputs.clone().unwrap_or_else(|| outputs(&want.args, String::new()));
+                let pending = want.outputs.as_ref().and_then(|known| known.pending_change.clone());
+                let outputs = outputs(&args, pending.unwrap_or_default());
                 let health = if outputs.pending_change.is_some() { Health::Pending } else { Health::Ready };
                 found.push(found_by_key(want, args, outputs, health));
             }
@@ -478,30 +524,37 @@ impl Lifecycle for RecordSet {
     }
 
     async fn update(cx: &Cx<Aws>, prior: &Prior<Self>, args: &RecordSetArgs) -> Result<RecordSetOutputs, CloudError> {
-        let change = if is_elsewhere(&prior.args.routing, &args.routing) {
-            exchange(cx, args).await?
+        let change = if is_elsewhere(prior, args) {
+            exchange(cx, prior, args).await?
         } else {
             submit(cx, &args.zone, [(ChangeAction::Upsert, model(args))]).await?
         };
         Ok(outputs(args, change))
     }
 
-    /// Route 53 deletes a record only by its exact content: the recorded one first, and what the zone has when that is refused.
+    /// Route 53 deletes a record only by its exact content: the recorded one first, and what the zone has when that is refused, or
+    /// when it is not known which key the record has.
     async fn delete(cx: &Cx<Aws>, prior: &Prior<Self>) -> Result<(), CloudError> {
         let zone = &prior.args.zone;
-        let refused = match submit(cx, zone, [(ChangeAction::Delete, model(&prior.args))]).await.gone_ok() {
-            Ok(_) => return Ok(()),
-            Err(error) if ["InvalidChangeBatch", "InvalidInput"].contains(&error.code.as_str()) => error,
-            // The zone is gone, and the record with it.
-            Err(error) if error.code == "NoSuchHostedZone" => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let (wanted, known) = (Key::wanted(&prior.args), Key::known(&prior.args, &prior.outputs));
+        let mut refused = None;
+        if wanted == known {
+            match submit(cx, zone, [(ChangeAction::Delete, model(&prior.args))]).await.gone_ok() {
+                Ok(_) => return Ok(()),
+                Err(error) if ["InvalidChangeBatch", "InvalidInput"].contains(&error.code.as_str()) => {
+                    refused = Some(error);
+                }
+                // The zone is gone, and the record with it.
+                Err(error) if error.code == "NoSuchHostedZone" => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
         let sets = list(&cx.cloud, zone.as_str()).await?;
-        match sets.into_iter().find(|set| has_key(&prior.args, set)) {
-            None => Ok(()),
+        match (wanted.find(&sets).or_else(|| known.find(&sets)), refused) {
+            (None, _) => Ok(()),
             // It has the recorded content and is refused nevertheless.
-            Some(set) if set == model(&prior.args) => Err(refused),
-            Some(set) => submit(cx, zone, [(ChangeAction::Delete, set)]).await.gone_ok().map(drop),
+            (Some(set), Some(refused)) if *set == model(&prior.args) => Err(refused),
+            (Some(set), _) => submit(cx, zone, [(ChangeAction::Delete, set.clone())]).await.gone_ok().map(drop),
         }
     }
 

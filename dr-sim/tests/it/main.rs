@@ -10,6 +10,7 @@ mod differential;
 mod failover;
 mod faults;
 mod global;
+mod names;
 mod others;
 mod renumber;
 mod seam;
