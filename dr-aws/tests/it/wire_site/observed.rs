@@ -17,6 +17,8 @@ const REPEATED: &[(&str, &str)] = &[
     ("aws.acm.certificate", "alternatives"),
     // No property of AWS: the records that it waits for.
     ("aws.acm.issued_certificate", "records"),
+    // No property of AWS: the internet gateway that it holds, for the order of what goes.
+    ("aws.ec2.nat_gateway", "internet_gateway"),
 ];
 
 /// What became of a property that was asked for with a wrong value.
