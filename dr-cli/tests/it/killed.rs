@@ -2,11 +2,12 @@
 #![cfg(all(unix, feature = "sim"))]
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use serde_json::json;
 use tempfile::tempdir;
 
+use crate::common::started_again;
 use crate::pair::{done, pair, run};
 
 /// What the test starts.
@@ -24,8 +25,7 @@ fn program() {
 fn the_account_of_a_killed_deploy_is_continued() {
     for steps in [1, 40, 90] {
         let dir = tempdir().unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "killed::program", "--nocapture", "--test-threads", "1"]);
+        let mut command = started_again("killed::program");
         command.env("DR_DIR", dir.path()).env_remove("DR_STATE");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::tempdir;
 
-use crate::common::Shape;
+use crate::common::{Shape, started_again};
 
 /// What the other tests start.
 #[test]
@@ -29,9 +29,8 @@ fn program() {
 }
 
 fn start(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = started_again("processes::program");
     let state = dir.to_str().unwrap();
-    command.args(["--ignored", "--exact", "processes::program", "--nocapture", "--test-threads", "1"]);
     command
         .env("DR_TOY", [args, &["--state", state]].concat().join("\n"))
         .env("DR_GATE", dir.join("gate"))

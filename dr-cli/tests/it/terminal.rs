@@ -3,12 +3,13 @@
 
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tempfile::tempdir;
 
+use crate::common::started_again;
 use crate::pair::pair;
 
 const COLUMNS: u16 = 40;
@@ -30,8 +31,7 @@ fn on_terminal(dir: &Path, args: &[&str]) -> (i32, String) {
     let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
     let user = std::fs::OpenOptions::new().read(true).write(true).open(name).unwrap();
     tcsetwinsize(&user, Winsize { ws_row: 50, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "terminal::program", "--nocapture", "--test-threads", "1"]);
+    let mut command = started_again("terminal::program");
     command.env("DR_ARGS", [args, &["--state", dir.to_str().unwrap()]].concat().join("\n"));
     command.env_remove("DR_STATE").env("TERM", "xterm").env_remove("NO_COLOR");
     // Progress goes to a pipe: it draws over itself, and its place is not the page.

@@ -30,8 +30,7 @@ impl Planner<'_> {
             let mere = |&(needed, user): &(&Step, &Step)| {
                 goes(needed) && needed.address != user.address && !self.mentions(&user.address, &needed.address)
             };
-            // What such an old copy came after cannot wait for it. Everything else that goes can go in order: a NAT gateway that
-            // the program drops before the gateway that its address needs.
+            // What such an old copy came after cannot wait for it; what the program drops can still go in its order.
             let next = pairs.iter().cycle().skip(1);
             let before_its_successor = pairs.iter().zip(next).find(|(pair, next)| mere(pair) && stays(next));
             let mere = before_its_successor

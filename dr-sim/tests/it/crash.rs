@@ -11,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use dr_aws::Depth;
 use dr_core::Stack;
-use dr_core::driver::{Applied, Cancel};
+use dr_core::driver::Applied;
 use dr_core::store::{FileStore, ReadStore as _, WriteStore};
 use dr_sim::{Aws, Cloud, CrashPoint};
 
 use crate::common::picture::{Picture, Vocabulary};
 use crate::common::sweep::{Change, Start, Sweep, Trouble};
-use crate::common::{Disk, Goal, block_on, complete, not_working, restarted, run, run_reading, settle, shop};
+use crate::common::{
+    Disk, Goal, block_on, complete, not_working, restarted, run, run_reading, run_until, settle, shop,
+};
 
 #[test]
 fn a_deploy_that_dies_anywhere_is_finished_by_the_next_process() {
@@ -69,11 +71,7 @@ async fn vocabulary(one: &Start) -> Vocabulary {
 
 /// Lets a process die at a point of a deploy.
 async fn die(cloud: &Cloud, store: &dyn WriteStore, program: &Stack, point: CrashPoint) {
-    cloud.faults().crash_at(point);
-    let aws = restarted(cloud);
-    let session = aws.session(program);
-    let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
-    match cloud.run(session.deploy(store, |_| true, &cancel, &mut ignore)).await {
+    match run_until(point, &restarted(cloud), program, store).await {
         Err(crashed) => assert_eq!(crashed.0, point),
         Ok(lives) => panic!("it lives on past {point:?}: {:?}", complete(lives)),
     }

@@ -13,7 +13,7 @@ use dr_aws::constructs::{
 use dr_aws::ids::CertificateArn;
 use dr_aws::regions::{UsEast1, UsWest2};
 use dr_aws::route53::HostedZone;
-use dr_core::driver::{Applied, Cancel, SessionError};
+use dr_core::driver::{Applied, SessionError};
 use dr_core::{Cidr, Global, Output, PlanError, PlanErrors, Region, Scope, Stack, cidr};
 use dr_sim::{Aws, CrashPoint, Fault, Target};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::common::picture::{Picture, Vocabulary};
-use crate::common::{Disk, Goal, block_on, complete, restarted, run, settle};
+use crate::common::{Disk, Goal, block_on, complete, restarted, run, run_until, settle};
 
 const NAME: &str = "origin.example.com";
 const OWNER: &str = "oncall@example.com";
@@ -242,10 +242,7 @@ async fn die(aws: &Aws, shop: Shop, disk: &Disk, point: CrashPoint) -> Result<()
     loop {
         let process = restarted(aws.cloud());
         process.clients().set_depth(if disk.state().is_settled() { Depth::Lean } else { Depth::Full });
-        aws.cloud().faults().crash_at(point);
-        let session = process.session(&program);
-        let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
-        match aws.cloud().run(session.deploy(disk, |_| true, &cancel, &mut ignore)).await {
+        match run_until(point, &process, &program, disk).await {
             Ok(Err(SessionError::Plan(errors))) if !renamed(&errors).is_empty() => {
                 program = shop.accepting(&renamed(&errors));
             }

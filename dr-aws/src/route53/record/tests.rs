@@ -59,6 +59,13 @@ fn wanted(outputs: Option<RecordSetOutputs>) -> Wanted<RecordSet> {
     Wanted { address, generation: 1, token: "0".repeat(32), args: args(), outputs }
 }
 
+/// The answer to a batch that was taken.
+fn made() -> ChangeResourceRecordSetsOutput {
+    let info = ChangeInfo::builder().id("/change/C1").status(ChangeStatus::Pending);
+    let info = info.submitted_at(aws_smithy_types::DateTime::from_secs(0)).build().unwrap();
+    ChangeResourceRecordSetsOutput::builder().change_info(info).build()
+}
+
 /// Refuses every change with this sentence, except one that is exactly `accepted`.
 fn changes(refusal: &'static str, accepted: Option<ResourceRecordSet>) -> (Rule, Arc<Mutex<Vec<Change>>>) {
     let log: Arc<Mutex<Vec<Change>>> = Arc::default();
@@ -67,9 +74,7 @@ fn changes(refusal: &'static str, accepted: Option<ResourceRecordSet>) -> (Rule,
         let change = input.change_batch().unwrap().changes()[0].clone();
         seen.lock().unwrap().push(change.clone());
         if change.resource_record_set() == accepted.as_ref() {
-            let info = ChangeInfo::builder().id("/change/C1").status(ChangeStatus::Pending);
-            let info = info.submitted_at(aws_smithy_types::DateTime::from_secs(0)).build().unwrap();
-            return MockResponse::Output(ChangeResourceRecordSetsOutput::builder().change_info(info).build());
+            return MockResponse::Output(made());
         }
         let meta = ErrorMetadata::builder().code("InvalidChangeBatch").build();
         let error = InvalidChangeBatch::builder().messages(refusal).meta(meta).build();
@@ -170,9 +175,7 @@ async fn another_policy_replaces_the_record_in_one_request() {
     let seen = Arc::clone(&batches);
     let rule = mock!(Client::change_resource_record_sets).then_compute_response(move |input| {
         seen.lock().unwrap().push(input.change_batch().unwrap().changes().to_vec());
-        let info = ChangeInfo::builder().id("/change/C1").status(ChangeStatus::Pending);
-        let info = info.submitted_at(aws_smithy_types::DateTime::from_secs(0)).build().unwrap();
-        MockResponse::Output(ChangeResourceRecordSetsOutput::builder().change_info(info).build())
+        MockResponse::Output(made())
     });
     let prior = Prior { args: args(), outputs: outputs(&args(), String::new()) };
     let weighted = RecordSetArgs { routing: Routing::Weighted(1), ..args() };

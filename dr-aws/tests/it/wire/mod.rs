@@ -46,6 +46,12 @@ pub(crate) struct Call {
     pub(crate) t1: f64,
 }
 
+/// Whether an operation only reads, by its name: `DescribeVpcs`, or `ec2:DescribeVpcs`.
+pub(crate) fn is_read(call: &str) -> bool {
+    let operation = call.rsplit(':').next().unwrap_or_default();
+    ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
+}
+
 impl Emulator {
     /// Starts an emulator: `scale` multiplies the seconds that states take on AWS, `latency_ms` is added to every call.
     pub(crate) fn start(scale: f64, latency_ms: f64) -> Self {

@@ -11,11 +11,10 @@ use dr_core::driver::Applied;
 use dr_core::store::{MemoryStore, ReadStore as _};
 use serde_json::json;
 
-use crate::wire::Emulator;
+use crate::wire::{Emulator, is_read};
 use crate::wire_site::account::everything;
 use crate::wire_site::drift::kinds;
 use crate::wire_site::program::{FIRST, Program, failures, site, small};
-use crate::wire_site::story::is_read;
 
 /// The codes with which a service says "later", with their HTTP status.
 /// Sources: "Common errors" of each API reference; "Retry behavior" of the SDK reference guide.

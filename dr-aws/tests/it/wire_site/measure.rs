@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::wire::Emulator;
+use crate::wire::{Emulator, is_read};
 use crate::wire_site::crash::{Job, Outcome};
-use crate::wire_site::story::is_read;
 
 fn sum(calls: &BTreeMap<String, u64>) -> u64 {
     calls.values().sum()

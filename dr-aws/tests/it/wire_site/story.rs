@@ -7,7 +7,7 @@ use dr_core::driver::{Applied, Deepness, refresh};
 use dr_core::store::{MemoryStore, ReadStore as _};
 use dr_core::{Address, Kind, Record};
 
-use crate::wire::Emulator;
+use crate::wire::{Emulator, is_read};
 use crate::wire_site::account::{REGIONS, everything};
 use crate::wire_site::program::{FIRST, Program, site};
 
@@ -57,12 +57,6 @@ async fn the_site_is_deployed_stays_is_found_without_its_state_and_goes() {
     let _ = program.destroy(&lost).await;
     let left: Vec<_> = everything(&program.aws).await.difference(&before).cloned().collect();
     assert_eq!(left, Vec::<String>::new());
-}
-
-/// Whether an operation only reads, by its name.
-pub(crate) fn is_read(call: &str) -> bool {
-    let operation = call.split(':').nth(1).unwrap_or_default();
-    ["Get", "List", "Describe"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// Every property of every resource is read, and is what the program says.

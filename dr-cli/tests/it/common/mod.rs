@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -278,6 +279,13 @@ pub struct Shared {
     world: Mutex<World>,
     calls: Mutex<BTreeMap<String, u64>>,
     shape: Shape,
+}
+
+/// This test binary itself, which runs only the ignored test that plays a program.
+pub fn started_again(program: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--ignored", "--exact", program, "--nocapture", "--test-threads", "1"]);
+    command
 }
 
 /// The file of the toy cloud.

@@ -23,7 +23,7 @@ use dr_core::engine::Outcome;
 use dr_core::journal::{self, Header, Replayed};
 use dr_core::store::{ReadStore, StoreError, WriteStore};
 use dr_core::{BoxFuture, FORMAT, Global, Stack, State, Status, cidr, stack};
-use dr_sim::{Aws, Cloud};
+use dr_sim::{Aws, Cloud, CrashPoint, Crashed};
 
 /// The site of the reference article in two regions.
 pub fn shop() -> Stack {
@@ -89,6 +89,19 @@ pub async fn run_reading(
         Goal::Deploy => aws.drive(session.deploy(store, |_| true, &cancel, &mut ignore)).await,
         Goal::Destroy => aws.drive(session.destroy(store, |_| true, &cancel, &mut ignore)).await,
     }
+}
+
+/// A process that deploys and dies at a call, if it makes so many.
+pub async fn run_until(
+    point: CrashPoint,
+    aws: &Aws,
+    graph: &Stack,
+    store: &dyn WriteStore,
+) -> Result<Result<Applied, SessionError>, Crashed> {
+    aws.cloud().faults().crash_at(point);
+    let session = aws.session(graph);
+    let (cancel, mut ignore) = (Cancel::new(), |_: &_, _, _: &_| {});
+    aws.cloud().run(session.deploy(store, |_| true, &cancel, &mut ignore)).await
 }
 
 /// The resources of a program whose addresses begin so and that the state does not know to work.
